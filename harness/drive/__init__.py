@@ -1,0 +1,1 @@
+"""Doing it: every effect of a trial on the world."""

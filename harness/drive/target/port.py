@@ -1,0 +1,139 @@
+"""The target port: what a service brings so that the engine, which knows no domain, can drill it.
+
+A *kit* knows the service's operations and their mix, how to read every write back through the service
+and out of its store, when the service is quiescent, and how to take the test rows out again. The load
+process builds the kit with `build_load`, the control builds it for everything else; both get the same
+seed, so that a payload can be made again from (seed, index).
+
+A kit is registered by the entry point group `harness.targets` under the name that a target file gives.
+Kits import `harness.drive.target.port` and nothing else of the harness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class OperationKind:
+    """One kind of request of the load. `share` is its part of the mix; shares of a profile sum to 1."""
+
+    name: str
+    share: float
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A size of load: `rate_rps` open arrivals a second over all `users`; `-u N` scales to rate_rps * N / users."""
+
+    name: str
+    rate_rps: float
+    users: int
+    kinds: tuple[OperationKind, ...]
+    left_out: tuple[str, ...] = ()  # operations of the modelled world that this kit does not send
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as the kit wants it sent. `payload_hash` must equal what read-back and store scan give for it."""
+
+    method: str
+    path: str
+    key: str = ""
+    seq: int = -1
+    body: bytes = b""
+    payload_hash: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class LoadKit(Protocol):
+    """The kit inside the load process. Calls come in the order of the schedule, from one thread."""
+
+    def request(self, index: int, kind: str, offset_s: float, op_id: str) -> Request:
+        """The request of schedule row `index`, due `offset_s` after the load's zero.
+
+        Depends only on the profile, the seed and earlier calls' arguments, never on answers: arrivals are open.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWrite:
+    """One effect of one write, as found. A write applied twice is found twice."""
+
+    op_id: str
+    kind: str
+    key: str
+    seq: int
+    payload_hash: str
+    written_by: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quiescence:
+    """One look at whether anything still moves: in-flight requests by instance, open transactions of the app."""
+
+    in_flight: Mapping[str, int]
+    open_transactions: int
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing in flight anywhere and no open transaction."""
+        return self.open_transactions == 0 and all(count == 0 for count in self.in_flight.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One running instance of the service. URLs have no trailing slash."""
+
+    name: str
+    track: str  # stable | canary
+    url: str
+    control_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBackWanted:
+    """What the final read must look for: the trial's acknowledged and unknown writes."""
+
+    run_id: str
+    writes: Sequence[tuple[str, str]]  # (kind, key) pairs that the trial may have written, each once
+
+
+class TargetKit(Protocol):
+    """The kit outside the load process. Every call has its own bounds and raises DriveError past them."""
+
+    name: str
+    profiles: Mapping[str, Profile]
+
+    def build_load(self, profile: Profile, seed: int) -> LoadKit:
+        """The kit for the load process."""
+        ...
+
+    def identify(self, instance: Instance) -> str:
+        """The version that the instance says it is."""
+        ...
+
+    def read_back(self, instance: Instance, wanted: ReadBackWanted) -> Iterator[StoredWrite]:
+        """Every effect of the run's writes, read through this instance's public interface."""
+        ...
+
+    def store_scan(self, store_dsn: str, run_id: str) -> Iterator[StoredWrite]:
+        """Every effect of the run's writes, read from the store by a user that cannot write."""
+        ...
+
+    def quiesce(self, instances: Sequence[Instance], store_dsn: str) -> Quiescence:
+        """One look; the caller repeats it until two in a row are quiet and equal."""
+        ...
+
+    def purge(self, store_dsn: str, run_id: str) -> int:
+        """Take the run's rows out of the store; the number of rows of the run that are left (0 when all went well)."""
+        ...
+
+    def count_rows(self, store_dsn: str, run_id: str) -> int:
+        """Rows of the run in the store."""
+        ...

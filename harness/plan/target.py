@@ -1,0 +1,85 @@
+"""A target: where the service runs and what judges, routes, warns and rolls back there. One file per environment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from harness.plan.validate import Problems, convert, nearest
+
+CHECKS = ("generator", "fault", "alert", "rollback", "data_loss", "cleanup")
+
+
+class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the service runs: `local` starts everything on 127.0.0.1."""
+
+    kind: str
+    stable_instances: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An adapter by its kind."""
+
+    kind: str
+
+
+class Versions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The two versions side by side, as the service names them in its version header."""
+
+    stable: str
+    canary: str
+
+
+class Headers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Response headers that say who answered (version, instance), who routed (track) and what was injected (fault)."""
+
+    version: str
+    instance: str
+    track: str
+    fault: str
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One environment."""
+
+    name: str
+    stack: Stack
+    router: Part
+    controller: Part
+    alerts: Part
+    kit: str
+    versions: Versions
+    headers: Headers
+    timing: Literal["drill"] = "drill"
+    allow_receivers: tuple[str, ...] = ()
+    not_asked: tuple[str, ...] = ()
+
+
+Known = Mapping[str, Collection[str]]  # "stack" | "router" | "controller" | "alerts" | "kit" -> kinds that exist
+
+
+def parse(document: object, path: str, lines: Mapping[str, int], known: Known) -> tuple[Target | None, Problems]:
+    """Check a loaded target file. None when `problems.found` is not empty."""
+    problems = Problems(path, lines)
+    target = convert(Target, document, "", problems)
+    if target is None:
+        return None, problems
+    chosen = {
+        "stack": target.stack.kind,
+        "router": target.router.kind,
+        "controller": target.controller.kind,
+        "alerts": target.alerts.kind,
+    }
+    for part, kind in chosen.items():
+        if kind not in known[part]:
+            problems.add(f"{part}.kind", f"is {kind!r}; {nearest(kind, known[part])}")
+    if target.kit not in known["kit"]:
+        problems.add("kit", f"is {target.kit!r}; {nearest(target.kit, known['kit'])}")
+    for check in target.not_asked:
+        if check not in CHECKS:
+            problems.add("not_asked", f"{check!r} is no check; {nearest(check, CHECKS)}")
+    if target.versions.stable == target.versions.canary:
+        problems.add("versions", f"stable and canary are both {target.versions.stable!r}: they cannot be told apart")
+    return (None if problems.found else target), problems

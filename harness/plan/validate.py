@@ -1,0 +1,109 @@
+"""Plain data -> frozen structs, with every problem of a file at once.
+
+msgspec stops at the first problem; a person mending a file wants them all. So structs are walked here
+field by field and msgspec converts the leaves. A problem is `file:line: where: what`, and an unknown
+name comes with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects problems of one file; `lines` maps a dotted place to its line where the file is YAML."""
+
+    path: str
+    lines: Mapping[str, int] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+
+    def add(self, where: str, what: str) -> None:
+        """Record one problem at a dotted place such as `load.seed`."""
+        line = self._line(where)
+        prefix = f"{self.path}:{line}" if line else self.path
+        self.found.append(f"{prefix}: {where}: {what}" if where else f"{prefix}: {what}")
+
+    def _line(self, where: str) -> int:
+        """The line of the place, or of the nearest place around it."""
+        while where and where not in self.lines:
+            where = where.rpartition(".")[0]
+        return self.lines.get(where, 0)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`known: a, b; did you mean a?` for an unknown name."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"known: {', '.join(names)}{hint}"
+
+
+def yaml_lines(text: str) -> dict[str, int]:
+    """Dotted place -> line (from 1) of every key and list item of a YAML text; {} if it does not parse."""
+    lines: dict[str, int] = {}
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return lines
+
+    def walk(node: yaml.Node | None, place: str) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                inner = f"{place}.{key.value}" if place else str(key.value)
+                lines[inner] = key.start_mark.line + 1
+                walk(value, inner)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                inner = f"{place}.{index}" if place else str(index)
+                lines[inner] = value.start_mark.line + 1
+                walk(value, inner)
+
+    walk(root, "")
+    return lines
+
+
+def _field_types(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+def convert(kind: type[T], data: object, where: str, problems: Problems) -> T | None:
+    """`data` as a frozen struct, or None with every reason in `problems`."""
+    if not isinstance(data, Mapping):
+        problems.add(where, f"is {data!r}, must be a mapping")
+        return None
+    fields = {item.encode_name: item for item in msgspec.structs.fields(kind)}
+    types = _field_types(kind)
+    before = len(problems.found)
+    values: dict[str, Any] = {}
+    for name in data:
+        if name not in fields:
+            place = f"{where}.{name}" if where else str(name)
+            problems.add(place, f"unknown key; {nearest(str(name), fields)}")
+    for name, item in fields.items():
+        place = f"{where}.{name}" if where else name
+        if name not in data:
+            if item.required:
+                problems.add(where, f"{name} is missing")
+            continue
+        values[item.name] = _leaf(types[item.name], data[name], place, problems)
+    return kind(**values) if len(problems.found) == before else None
+
+
+def _leaf(kind: Any, value: object, place: str, problems: Problems) -> Any:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return convert(kind, value, place, problems)
+    try:
+        return msgspec.convert(value, type=kind)
+    except msgspec.ValidationError as error:
+        problems.add(place, f"is {value!r}: {error}")
+        return None
