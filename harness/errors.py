@@ -6,7 +6,7 @@
     ├── MissingPartError            70: a binary or package that a trial needs is not there
     ├── DriveError                  70: a part of the running trial did not do what it was asked
     │   ├── GuardError              70: the guard refused or is gone
-    │   └── TrialInterrupted        130 or 143: a signal ended the trial
+    │   └── TrialInterruptedError   130 or 143: a signal ended the trial
     └── EvidenceError               64: a run directory that cannot be read as format 1
 
 Every message carries the offending value, where it stands and the next step, in one line a problem.
@@ -61,7 +61,7 @@ class GuardError(DriveError):
     """The guard refused a request or is gone."""
 
 
-class TrialInterrupted(DriveError):
+class TrialInterruptedError(DriveError):
     """A signal ended the trial; the exit code follows the shell's convention."""
 
     def __init__(self, message: str, exit_code: int = EXIT_SIGINT) -> None:

@@ -96,7 +96,10 @@ CENSUS_WHATS: Final = ("process", "port", "fault", "test_rows")
 # One row per request; a batch is one row.
 OPERATIONS: Final = pa.schema(
     [
-        ("op_id", pa.string()),  # "<run id>-<index>", sent as x-request-id, stored by the service with every row it writes
+        (
+            "op_id",
+            pa.string(),
+        ),  # "<run id>-<index>", sent as x-request-id, stored by the service with every row it writes
         ("user", pa.int32()),
         ("kind", pa.string()),  # the kit's name of the operation
         ("key", pa.string()),  # what the operation is about, "" where it has none

@@ -20,7 +20,9 @@ from harness.plan.validate import Problems, convert, nearest
 ACTIONS_MODULE: Final = "harness.chaos.actions"
 CONTROL_MODULE: Final = "harness.chaos.control"
 STEP_S_MAX: Final = 600.0
-RATE_RPS_MAX: Final = 2000.0  # twice what the load process was measured to hold on one core with a margin below 2.5 ms of lag
+RATE_RPS_MAX: Final = (
+    2000.0  # twice what the load process was measured to hold on one core with a margin below 2.5 ms of lag
+)
 
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -188,9 +190,7 @@ def _fault(
     return plans[0] if plans else (None, None)
 
 
-def _one_fault(
-    arguments: Mapping[str, Any], place: str, fault_kinds: Collection[str], problems: Problems
-) -> FaultPlan:
+def _one_fault(arguments: Mapping[str, Any], place: str, fault_kinds: Collection[str], problems: Problems) -> FaultPlan:
     kind = str(arguments.get("fault", ""))
     if kind not in fault_kinds:
         problems.add(f"{place}.fault", f"is {kind!r}; {nearest(kind, fault_kinds)}")
@@ -201,11 +201,17 @@ def _one_fault(
 
 
 def _number(
-    arguments: Mapping[str, Any], name: str, place: str, low: float, high: float, problems: Problems, whole: bool = False
+    arguments: Mapping[str, Any],
+    name: str,
+    place: str,
+    low: float,
+    high: float,
+    problems: Problems,
+    whole: bool = False,
 ) -> Any:
     value = arguments.get(name)
-    kinds: tuple[type, ...] = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+    is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not is_number or not low <= float(str(value)) <= high:
         problems.add(f"{place}.{name}", f"is {value!r}, must be a number from {low} to {high}")
         return None
     return value
@@ -232,4 +238,6 @@ def _cross_check(
     if both:
         problems.add("extensions.0.expect", f"{both[0]} is both required and forbidden")
     if expect.outcome == "rolled_back" and not expect.alerts_required:
-        problems.add("extensions.0.expect.alerts_required", "is empty: a rollback without a required alert proves no cause")
+        problems.add(
+            "extensions.0.expect.alerts_required", "is empty: a rollback without a required alert proves no cause"
+        )
