@@ -83,6 +83,7 @@ class Kind(StrEnum):
     WEBHOOK_RECEIVED = "webhook_received"  # alerts: [{"name", "status", "fingerprint", "labels"}]
     DECIDED = "decided"  # decision: step | promote | roll_back; weight; reason; alert; fingerprint; version
     WEIGHT_SET = "weight_set"  # weight: the router call returned
+    WEIGHT_REFUSED = "weight_refused"  # weight, attempt, message: a router call that failed; it may be tried again
     ROLLOUT_FINISHED = "rollout_finished"  # outcome: rolled_back | promoted
     # load (source "load")
     LOAD_READY = "load_ready"
