@@ -91,6 +91,7 @@ class Evidence:
     notifications: tuple[Notification, ...]
     service: ReadBack
     store: ReadBack
+    config_files: tuple[str, ...] = ()  # names of the rendered files, relative to config/
 
     def of(self, *kinds: Kind) -> tuple[Event, ...]:
         """The events of these kinds, in order."""
@@ -131,6 +132,7 @@ def load(run_dir: Path) -> Evidence:
         notifications=notifications,
         service=_read_back(run_dir / "readback" / "service"),
         store=_read_back(run_dir / "readback" / "store"),
+        config_files=_config_files(run_dir / "config"),
     )
 
 
@@ -213,6 +215,10 @@ def _notifications(run_dir: Path) -> tuple[tuple[Notification, ...], tuple[str, 
         except (ValueError, KeyError, TypeError) as error:
             problems.append(f"notifications/{path.name}: {error}")
     return tuple(sorted(found, key=lambda item: item.t_ns)), tuple(problems)
+
+
+def _config_files(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
 
 
 def _read_back(folder: Path) -> ReadBack:
