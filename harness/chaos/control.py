@@ -1,0 +1,183 @@
+"""The control that opens a trial before the experiment and closes, judges and draws it after.
+
+Chaos Toolkit's ways that this module is built around (measured on chaostoolkit 1.19, lib 1.44):
+
+- an ordinary error of a control is swallowed and the method runs all the same: every hook turns it into
+  `InterruptExecution`;
+- SIGTERM during a Python action is swallowed and the run goes on: a handler set before the experiment sends
+  SIGUSR1 to this process instead, which is not;
+- a signal during the close cuts it and only `cleanup_control` still runs: the close takes signals itself, the
+  first ends its verification, none cuts its stopping, sealing and judging; `cleanup_control` closes what is
+  still open;
+- a completed run exits 0 whatever its actions did: the journal is marked failed first and cleared only by PASS.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from chaoslib.exceptions import InterruptExecution
+from chaoslib.types import Experiment, Journal
+
+from harness import settings as settings_module
+from harness.drive import trial as trials
+from harness.drive.prepare import prepare
+from harness.drive.trial import Trial
+from harness.errors import EXIT_HARNESS, HarnessError
+from harness.evidence.finding import EXIT_CODES, Verdict
+
+JUDGE_S_MAX = 120.0
+logger = logging.getLogger("chaostoolkit")
+
+
+def before_experiment_control(context: Experiment) -> None:
+    """Open the trial; `InterruptExecution` with the reason when it cannot be."""
+    signal.signal(signal.SIGTERM, _term_as_usr1)
+    try:
+        settings = settings_module.load()
+        prepared = prepare(settings, _experiment_path(), context)
+        trial = trials.open_trial(
+            prepared,
+            settings_module.internal("command") or _command(),
+            _end_experiment,
+            lambda path: _leave_word(run_dir=str(path)),
+        )
+    except HarnessError as error:
+        _leave_word(exit_code=error.exit_code, message=str(error))
+        raise InterruptExecution(str(error)) from error
+    except (KeyboardInterrupt, SystemExit) as error:
+        if trials.is_open():
+            trials.current().note_cut(f"{type(error).__name__} during open")
+        raise
+    logger.info("Trial %s in %s", trial.run_id, trial.run_dir)
+
+
+def after_experiment_control(context: Experiment, state: Journal) -> None:
+    """Verify, close and judge the trial, and make the journal say failed unless the verdict is PASS."""
+    journal: dict[str, Any] = dict(state)
+    was_interrupted = state.get("status") in {"interrupted", "aborted"}
+    status, state["status"] = state.get("status"), "failed"
+    verdict = _finish(journal, "the experiment was interrupted" if was_interrupted else "")
+    if verdict is Verdict.PASS and status == "completed" and not state.get("deviated"):
+        state["status"] = status
+
+
+def cleanup_control() -> None:
+    """Close what a signal kept `after_experiment_control` from closing."""
+    if trials.is_open():
+        _finish({}, "the close was cut by a signal")
+
+
+def _finish(journal: dict[str, Any], cut_why: str) -> Verdict | None:
+    """Close the open trial and judge it; its verdict, None where there is none."""
+    if not trials.is_open():
+        return None
+    trial = trials.current()
+    signals = _CloseSignals(trial)
+    if cut_why:
+        trial.note_cut(cut_why)
+    try:
+        if not trial.cut_why:
+            signals.verify()
+        trial.close(journal)
+    except (HarnessError, OSError) as error:
+        logger.error("the trial could not be closed by its control, the guard finishes it: %s", error)
+        os._exit(EXIT_HARNESS)  # the guard sees the end of file and closes; nothing may run in between
+    trials.forget()
+    return judge(trial.run_dir)
+
+
+class _CloseSignals:
+    """From its making on, signals no longer raise, except that the first during `verify` ends the verification."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._verifying = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self._verifying:
+            self._verifying = False
+            raise _CutError(signal.Signals(number).name)
+
+    def verify(self) -> None:
+        """Run the trial's verification; a signal or an error cuts it and is on record."""
+        try:
+            self._verifying = True
+            self._trial.verify()
+        except _CutError as cut:
+            self._trial.note_cut(f"{cut} during verify")
+        except (HarnessError, OSError) as error:
+            self._trial.note_error("verify", str(error))
+        finally:
+            self._verifying = False
+
+
+class _CutError(BaseException):
+    """A signal during the verification. Not an Exception, so that no adapter takes it for an error of its own."""
+
+
+def judge(run_dir: Path) -> Verdict | None:
+    """Judge and draw the sealed trial in processes of their own; the verdict they wrote, None where they could not."""
+    for command in ("judge", "report"):
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.cli.main", command, str(run_dir)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=JUDGE_S_MAX,
+            check=False,
+            text=True,
+        )
+        if done.returncode not in EXIT_CODES.values():
+            logger.error("harness %s %s ended with %s: %s", command, run_dir, done.returncode, done.stdout)
+            return None
+        if command == "judge":
+            for line in done.stdout.splitlines():
+                logger.info(line)
+    return Verdict(json.loads((run_dir / "findings.json").read_text())["verdict"])
+
+
+def _term_as_usr1(number: int, frame: FrameType | None) -> None:
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def _end_experiment(part: str) -> None:
+    """A part of the trial died: end the experiment as a signal would."""
+    logger.error("%s has died: the trial ends", part)
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def _experiment_path() -> Path:
+    """The file on the command line of `chaos run`; Chaos Toolkit does not tell controls."""
+    for argument in reversed(sys.argv[1:]):
+        if argument.endswith((".yaml", ".yml", ".json")) and Path(argument).is_file():
+            return Path(argument)
+    return Path("experiment.json")
+
+
+def _command() -> str:
+    """What was typed, with the program's name for its path."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _leave_word(**fields: object) -> None:
+    """Tell `harness run`, which sees only an exit code of 1: where the run directory is, what went wrong."""
+    path = settings_module.internal("word_file")
+    if not path:
+        return
+    word = Path(path)
+    told = json.loads(word.read_text()) if word.exists() else {}
+    partial = word.with_suffix(".partial")
+    partial.write_text(json.dumps({**told, **fields}))
+    partial.rename(word)

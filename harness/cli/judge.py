@@ -1,0 +1,32 @@
+"""`harness judge DIR`: evidence in, findings.json and a table out. The same bytes every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.evidence.finding import EXIT_CODES, Findings
+
+
+@click.command(help="Judge a run directory again, offline.")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+def command(run_dir: Path) -> int:
+    """Write findings.json beside the evidence, print the checks and the verdict."""
+    from harness.evidence import findings_file, run
+    from harness.judge import judge
+
+    findings = judge(run.load(run_dir))
+    findings_file.write(run_dir / "findings.json", findings)
+    print_verdict(findings, run_dir)
+    return EXIT_CODES[findings.verdict]
+
+
+def print_verdict(findings: Findings, run_dir: Path) -> None:
+    """The sentence, the table, the report's path and the last line."""
+    from harness.report import words
+
+    click.echo(words.verdict_sentence(findings))
+    click.echo(words.checks_table(findings))
+    click.echo(f"report: {run_dir / 'report.html'}")
+    click.echo(f"verdict: {findings.verdict} {run_dir}")

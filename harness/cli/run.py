@@ -1,0 +1,145 @@
+"""`harness run EXPERIMENT`: check everything, start `chaos run` as a child, show it, end with the verdict.
+
+Chaos Toolkit's own output goes to logs/chaos.log of the run directory; here it is one line a second. A signal
+is forwarded to the child once, as SIGINT; further ones do nothing, since the close must not be cut. Should this
+process be killed, the kernel kills the child and the guard finishes the trial.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, HarnessError, UsageError
+from harness.evidence.finding import EXIT_CODES, Verdict
+from harness.settings import Settings
+
+_POLL_S = 0.1
+
+
+@click.command(help="Run one trial of EXPERIMENT and judge it.")
+@click.argument("experiment", type=click.Path(path_type=Path))
+@click.option("--target", help="Target file, or its name beside the experiment.")
+@click.option("--profile", help="Load profile of the kit: S, M.")
+@click.option("--seed", help="Seed of the load and of the fault's phase.")
+@click.option("--run-dir", help="The run directory; must not exist yet.")
+@click.option("--reports-dir", help="Where run directories are made.  [default: reports]")
+def command(experiment: Path, **given: str | None) -> int:
+    """Prepare, run, show, judge."""
+    from harness import settings as settings_module
+    from harness.drive.prepare import check_writable, prepare
+
+    settings = settings_module.load(given)
+    prepared = prepare(settings, experiment)
+    check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))
+    if settings["run_dir"] and Path(settings["run_dir"]).exists():
+        raise UsageError(f"{settings['run_dir']}: exists already; a trial never writes into another's directory")
+    click.echo(f"harness: {prepared.experiment.title}")
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        return _run_child(experiment, settings, Path(folder))
+
+
+def _run_child(experiment: Path, settings: Settings, folder: Path) -> int:
+    from harness import settings as settings_module
+    from harness.drive.guard.processes import die_with_parent
+
+    word = folder / "word.json"
+    child_command = [sys.executable, "-m", "chaostoolkit", "--no-version-check", "--no-log-file"]
+    child_command += ["--settings", str(folder / "settings.yaml"), "run", "--rollback-strategy", "always"]
+    child_command += ["--journal-path", str(folder / "journal.json"), str(experiment)]
+    (folder / "settings.yaml").write_text("{}\n")  # settings of the user's home would leak into the trial
+    typed = shlex.join(["harness", *sys.argv[1:]])
+    with (folder / "chaos.log").open("wb") as log:
+        child = subprocess.Popen(
+            child_command,
+            env=settings_module.child_environment(settings, word_file=str(word), command=typed),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread here
+        )
+        interrupt = _Forward(child)
+        _follow(child, word)
+    told = json.loads(word.read_text()) if word.exists() else {}
+    return _ended(told, interrupt.exit_code, folder / "chaos.log")
+
+
+class _Forward:
+    """Takes SIGINT and SIGTERM; the first goes to the child as SIGINT."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        self.exit_code = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.exit_code == 0:
+            self.exit_code = EXIT_SIGINT if number == signal.SIGINT else EXIT_SIGTERM
+            click.echo("harness: interrupted: healing, stopping and judging what there is", err=True)
+            self._child.send_signal(signal.SIGINT)
+
+
+def _follow(child: subprocess.Popen[bytes], word: Path) -> None:
+    """Lines about the trial until the child has ended."""
+    from harness.drive.live import Live
+
+    live: Live | None = None
+    while child.poll() is None:
+        if live is None and word.exists() and (told := _read(word)).get("run_dir"):
+            live = Live(Path(told["run_dir"]), click.echo)
+        if live is not None:
+            live.show()
+        try:
+            child.wait(_POLL_S)
+        except subprocess.TimeoutExpired:
+            continue
+    if live is not None:
+        live.show()
+
+
+def _read(word: Path) -> dict[str, str]:
+    try:
+        told: dict[str, str] = json.loads(word.read_text())
+    except ValueError:
+        return {}  # being written
+    return told
+
+
+def _ended(told: dict[str, str], interrupted_code: int, log: Path) -> int:
+    """The exit code, after the verdict or the reason why there is none."""
+    run_dir = Path(told["run_dir"]) if told.get("run_dir") else None
+    if run_dir is not None and run_dir.is_dir():
+        (run_dir / "logs" / "chaos.log").write_bytes(log.read_bytes())
+    if told.get("message"):
+        click.echo(f"harness: {told['message']}", err=True)
+    if run_dir is not None and (run_dir / "findings.json").exists():
+        verdict = _show_verdict(run_dir)
+        if not told.get("message") and not interrupted_code:
+            return EXIT_CODES[verdict]
+    if told.get("message"):
+        return int(told["exit_code"])
+    if interrupted_code:
+        return interrupted_code
+    raise HarnessError(
+        f"Chaos Toolkit ended without a verdict; the end of its log:\n{log.read_text(errors='replace')[-2000:]}"
+    )
+
+
+def _show_verdict(run_dir: Path) -> Verdict:
+    from harness.cli.judge import print_verdict
+    from harness.evidence import findings_file
+
+    findings = findings_file.read(run_dir / "findings.json")
+    shown = run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
+    print_verdict(findings, shown)
+    return findings.verdict

@@ -1,0 +1,110 @@
+"""Starting, watching and ending the trial's processes. Only the guard's main thread may call this.
+
+Every child leads a session of its own, so a signal to its group reaches what it started too, and has
+PR_SET_PDEATHSIG = SIGKILL, so that nothing outlives a killed guard. The kernel ties that signal to the
+*thread* that forked, which is why the guard has one thread. A child that has ended keeps its pid as a
+zombie until it is reaped here, so a signal can never reach a stranger that got the same pid.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import clock
+from harness.drive.stack.spec import ProcessSpec
+from harness.errors import GuardError
+
+_PR_SET_PDEATHSIG = 1
+_POLL_S = 0.02
+# What a child sees of our environment. Anything else is given by its spec, so that a trial can be repeated.
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+
+
+@dataclass(slots=True)
+class Child:
+    """One process. `expected_exit` is set before it is asked to end, or from the start for a run_once step."""
+
+    spec: ProcessSpec
+    popen: subprocess.Popen[bytes]
+    level: int
+    expected_exit: bool
+    reported: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended; reaps it when it has."""
+        return self.popen.poll() is None
+
+
+def die_with_parent() -> None:
+    """Run in the child between fork and exec: SIGKILL me when the forking thread ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def spawn(spec: ProcessSpec, level: int, run_dir: Path, environment: Mapping[str, str]) -> Child:
+    """Start one process with its output in `logs/<name>.log`. GuardError when it cannot be started."""
+    kept = {name: environment[name] for name in _KEPT_ENVIRONMENT if name in environment}
+    (run_dir / "logs").mkdir(exist_ok=True)
+    with (run_dir / "logs" / f"{spec.name}.log").open("ab") as log:
+        try:
+            popen = subprocess.Popen(
+                spec.argv,
+                env={**kept, "PYTHONUNBUFFERED": "1", **spec.env},
+                cwd=spec.cwd or run_dir,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - the guard has one thread, so forking here is safe
+            )
+        except OSError as error:
+            raise GuardError(
+                f"{spec.name}: {spec.argv[0]}: {error.strerror}: is it installed? run `harness doctor`"
+            ) from error
+    return Child(spec=spec, popen=popen, level=level, expected_exit=spec.run_once)
+
+
+def level_of(spec: ProcessSpec, levels: Mapping[str, int]) -> int:
+    """One above the highest of those it was started after: higher levels are stopped first."""
+    return 1 + max((levels.get(name, 0) for name in spec.after), default=0)
+
+
+def stop(children: Sequence[Child], grace_s: float | None = None, beat: Callable[[], None] = lambda: None) -> list[str]:
+    """End these processes, dependants before what they depend on; the names of any that would not end.
+
+    Each level gets its stop signal at once and then SIGKILL after `grace_s` (its own stop_s_max when None).
+    """
+    for level in sorted({child.level for child in children}, reverse=True):
+        group = [child for child in children if child.level == level]
+        for child in group:
+            child.expected_exit = child.expected_exit or child.running
+            _signal_group(child, child.spec.stop_signal)
+        limit_s = grace_s if grace_s is not None else max(child.spec.stop_s_max for child in group)
+        _await_end(group, limit_s, beat)
+        for child in group:
+            # Also when the leader has ended: whatever it started is in its group.
+            _signal_group(child, signal.SIGKILL)
+        _await_end(group, 2.0, beat)
+    return [child.spec.name for child in children if child.running]
+
+
+def _await_end(group: Sequence[Child], limit_s: float, beat: Callable[[], None]) -> None:
+    give_up_ns = clock.monotonic_ns() + int(limit_s * clock.NS_PER_S)
+    while any(child.running for child in group) and clock.monotonic_ns() < give_up_ns:
+        beat()
+        clock.sleep(_POLL_S)
+
+
+def _signal_group(child: Child, number: int) -> None:
+    try:
+        os.killpg(child.popen.pid, number)
+    except ProcessLookupError:
+        return  # nobody is left in the group
+    except PermissionError as error:
+        raise GuardError(f"{child.spec.name}: pid {child.popen.pid}: may not be signalled: {error}") from error

@@ -1,0 +1,74 @@
+"""The undo log: what must be taken back, written and synced before it is done.
+
+One JSON line each in `undo.ndjson` of the run directory's `logs/`: {"add": id, "request": {...}} before a
+change, {"done": id} after it was taken back. Requests are HTTP and safe to repeat any number of times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import httpx
+
+HEAL_S_MAX = 1.0  # a control port on loopback answers in milliseconds; a dead one must not hold up the rest
+
+
+@dataclass(frozen=True, slots=True)
+class UndoRequest:
+    """One HTTP request that takes a change back. A refused connection counts as done: the process is gone."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class UndoLog:
+    """The open entries of one trial, in order; healed from the last to the first."""
+
+    def __init__(self, run_dir: Path) -> None:
+        (run_dir / "logs").mkdir(exist_ok=True)
+        self._descriptor = os.open(run_dir / "logs" / "undo.ndjson", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._open: dict[int, UndoRequest] = {}
+        self._next = 1
+
+    def add(self, request: UndoRequest) -> int:
+        """Record a change that is about to be made; on disk when this returns."""
+        entry = self._next
+        self._next += 1
+        self._open[entry] = request
+        self._append({"add": entry, "request": asdict(request)})
+        return entry
+
+    def done(self, entry: int) -> None:
+        """The change was taken back."""
+        self._open.pop(entry, None)
+        self._append({"done": entry})
+
+    def heal(self) -> list[str]:
+        """Take every open change back; a line for each that could not be."""
+        left: list[str] = []
+        for entry, request in sorted(self._open.items(), reverse=True):
+            problem = send(request)
+            if problem:
+                left.append(problem)
+            else:
+                self.done(entry)
+        return left
+
+    def _append(self, record: dict[str, object]) -> None:
+        os.write(self._descriptor, json.dumps(record).encode() + b"\n")
+        os.fsync(self._descriptor)
+
+
+def send(request: UndoRequest) -> str:
+    """Send one undo request; "" when it was taken back, else why not."""
+    try:
+        answer = httpx.request(request.method, request.url, headers=request.headers, timeout=HEAL_S_MAX)
+    except httpx.ConnectError:
+        return ""
+    except httpx.HTTPError as error:
+        return f"{request.method} {request.url}: {error}"
+    return "" if answer.is_success else f"{request.method} {request.url}: {answer.status_code}: {answer.text[:200]}"

@@ -1,0 +1,102 @@
+"""manifest.json: who, what, with which versions, seed and settings. Written at open, never changed after."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+import harness
+from harness import clock
+from harness.drive.prepare import Prepared
+from harness.drive.stack import binaries, rules
+from harness.drive.target.port import Profile
+from harness.evidence.format import RUN_FORMAT
+
+_PACKAGES = ("locust", "chaostoolkit", "chaostoolkit-lib", "geventhttpclient", "pyarrow", "numpy")
+
+
+def write(run_dir: Path, prepared: Prepared, run_id: str, command: str) -> None:
+    """Write the manifest, whole or not at all."""
+    partial = run_dir / "manifest.partial"
+    partial.write_text(json.dumps(document(prepared, run_id, command), indent=1, sort_keys=True, default=str) + "\n")
+    partial.rename(run_dir / "manifest.json")
+
+
+def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
+    """The manifest's content."""
+    experiment, target = prepared.experiment, prepared.target
+    timing = rules.timing_of(target.timing)
+    return {
+        "format": RUN_FORMAT,
+        "run_id": run_id,
+        "harness_version": harness.__version__,
+        "opened_utc": clock.utc_stamp(),
+        "experiment": {
+            "path": experiment.path,
+            "sha256": prepared.experiment_sha256,
+            "title": experiment.title,
+            "slug": experiment.slug,
+            "document": experiment.document,
+        },
+        "target": {
+            "path": prepared.target_path,
+            "sha256": prepared.target_sha256,
+            "name": target.name,
+            "document": prepared.target_document,
+        },
+        "expect": msgspec.to_builtins(experiment.expect),
+        "rollout": msgspec.to_builtins(experiment.rollout),
+        "baseline_s": experiment.baseline_s,
+        "hold_s": experiment.hold_s,
+        "fault": msgspec.to_builtins(experiment.fault),
+        "fault_weight": experiment.fault_weight,
+        "load": load_of(prepared.profile, experiment.load.seed),
+        "versions": msgspec.to_builtins(target.versions),
+        "headers": msgspec.to_builtins(target.headers),
+        "not_asked": list(target.not_asked),
+        "plant": experiment.plant,
+        "components": components(prepared),
+        "durability": {"fsync": "on", "synchronous_commit": "on"},
+        "host": host(),
+        "command": command,
+        "settings": prepared.settings.documented(),
+        "timing": {"name": target.timing, **msgspec.to_builtins(timing)},
+    }
+
+
+def load_of(profile: Profile, seed: int) -> dict[str, Any]:
+    """The profile as it is sent, and what of the modelled world it leaves out."""
+    return {
+        "profile": profile.name,
+        "seed": seed,
+        "users": profile.users,
+        "rate_rps": profile.rate_rps,
+        "kinds": [{"name": kind.name, "share": kind.share, "writes": kind.writes} for kind in profile.kinds],
+        "left_out": list(profile.left_out),
+    }
+
+
+def components(prepared: Prepared) -> dict[str, str]:
+    """Version of every part that takes part."""
+    return {
+        "python": platform.python_version(),
+        **binaries.versions(prepared.binaries),
+        **{name: version(name) for name in _PACKAGES},
+    }
+
+
+def host() -> dict[str, Any]:
+    """The machine, without its name."""
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+    }
