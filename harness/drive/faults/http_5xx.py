@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx
+import msgspec
 
 from harness import clock
 from harness.drive.faults.port import Interval, UndoRequest
@@ -21,6 +22,10 @@ from harness.plan.validate import nearest
 
 CALL_S_MAX: Final = 2.0  # a control port answers in milliseconds; the canary may be busy when it is healed
 _DEFAULTS: Final = {"status": 503, "seed": 0}
+
+
+class _Listing(msgspec.Struct):
+    active: list[dict[str, Any]]
 
 
 class Http5xx:
@@ -44,19 +49,18 @@ class Http5xx:
         return self._bracketed("DELETE", instance, token, None)
 
     def active(self, instance: Instance, token: str) -> bool:
-        """GET the active ones. DriveError when the instance does not answer with a mapping by kind."""
+        """GET the active ones. DriveError when the instance does not answer, or not with a list of them."""
         url = f"{instance.control_url}/faults"
         answer = self._call("GET", url, token, None)
-        body = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else None
-        if not isinstance(body, dict):
-            raise DriveError(
-                f"GET {url}: {answer.text[:200]!r} is no mapping of active faults; is it the control port?"
-            )
-        return self.kind in body
+        try:
+            listing = msgspec.json.decode(answer.content, type=_Listing)
+        except msgspec.MsgspecError as error:
+            raise DriveError(f"GET {url}: {answer.text[:200]!r}: {error}; is it the control port?") from error
+        return any(fault.get("fault") == self.kind for fault in listing.active)
 
     def undo_request(self, instance: Instance, token: str) -> UndoRequest:
         """The DELETE, as data."""
-        return UndoRequest("DELETE", self._url(instance), _headers(token))
+        return UndoRequest("DELETE", self._url(instance), {"authorization": f"Bearer {token}"})
 
     def _url(self, instance: Instance) -> str:
         return f"{instance.control_url}/faults/{self.kind}"
@@ -68,7 +72,9 @@ class Http5xx:
 
     def _call(self, method: str, url: str, token: str, body: Mapping[str, Any] | None) -> httpx.Response:
         try:
-            answer = self._client.request(method, url, headers=_headers(token), json=body, timeout=CALL_S_MAX)
+            answer = self._client.request(
+                method, url, headers={"authorization": f"Bearer {token}"}, json=body, timeout=CALL_S_MAX
+            )
         except httpx.HTTPError as error:
             raise DriveError(
                 f"{method} {url}: {type(error).__name__}: {error}; is the instance up? see logs/"
@@ -91,7 +97,3 @@ def _checked(arguments: Mapping[str, Any]) -> dict[str, int]:
     if unknown or wrong:
         raise UsageError("; ".join((*sorted(unknown), *wrong)))
     return values
-
-
-def _headers(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}

@@ -1,0 +1,308 @@
+"""The controller against a scripted clock, a fake router and a real record on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stepper.controller import ROUTER_ATTEMPTS_MAX, Plan, Stepper
+from stepper.errors import RouterCallError
+from stepper.record import Record
+from stepper.webhook import Alert
+
+FIRING = Alert(
+    status="firing",
+    labels={"alertname": "CanaryErrorRatioHigh", "action": "rollback", "track": "canary", "version": "1.1"},
+    fingerprint="f1",
+    starts_at="2026-11-24T10:00:00Z",
+)
+
+
+class ScriptedClock:
+    """Time passes only in waits; `during` holds what happens inside the n-th wait (from 0)."""
+
+    def __init__(self) -> None:
+        self.t_ns = 1_000
+        self.waits: list[float] = []
+        self.during: dict[int, Callable[[], Awaitable[None]]] = {}
+
+    def now_ns(self) -> int:
+        return self.t_ns
+
+    async def wait(self, event: asyncio.Event | None, wait_s: float) -> bool:
+        number = len(self.waits)
+        self.waits.append(wait_s)
+        self.t_ns += int(wait_s * 1e9)
+        if number in self.during:
+            await self.during[number]()
+        return event is not None and event.is_set()
+
+
+class FakeRouter:
+    """Keeps each call with what the record said last at that instant; refuses while `refusals` has entries left."""
+
+    def __init__(self, record: Path) -> None:
+        self.record = record
+        self.calls: list[int] = []
+        self.seen: list[dict[str, Any]] = []
+        self.refusals: dict[int, int] = {}  # weight -> how many times to refuse it
+        self.gates: dict[int, asyncio.Event] = {}  # weight -> the call returns when it is set
+
+    async def set_weight(self, weight: int) -> None:
+        self.calls.append(weight)
+        self.seen.append(lines(self.record)[-1])
+        if weight in self.gates:
+            await self.gates[weight].wait()
+        if self.refusals.get(weight, 0) > 0:
+            self.refusals[weight] -= 1
+            raise RouterCallError("503 no")
+
+
+class Bench:
+    """A stepper and everything around it."""
+
+    def __init__(self, path: Path, steps: tuple[int, ...] = (5, 25, 50, 100)) -> None:
+        self.path = path
+        self.clock = ScriptedClock()
+        self.record = Record(path, self.clock.now_ns)
+        self.router = FakeRouter(path)
+        self.stepper = Stepper(Plan(steps, 15.0, "1.1"), self.router, self.record, self.clock)
+
+    def run(self) -> None:
+        """Start and walk to the end."""
+
+        async def walk() -> None:
+            assert self.stepper.start()
+            await self.stepper.walk()
+
+        asyncio.run(walk())
+
+    async def deliver(self, *alerts: Alert) -> None:
+        await self.stepper.on_webhook(alerts, self.clock.now_ns())
+
+    def kinds(self) -> list[str]:
+        return [line["kind"] for line in lines(self.path)]
+
+    def decisions(self) -> list[tuple[str, int]]:
+        return [(line["decision"], line["weight"]) for line in lines(self.path) if line["kind"] == "decided"]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "stepper.ndjson")
+
+
+def test_healthy_rollout_walks_every_step_and_is_promoted(bench: Bench) -> None:
+    """Without an alert each weight is set, held and followed by the next, and the last hold ends in promotion."""
+    bench.run()
+    assert [5, 25, 50, 100] == bench.router.calls
+    assert [15.0] * 4 == bench.clock.waits
+    assert [("step", 5), ("step", 25), ("step", 50), ("step", 100), ("promote", 100)] == bench.decisions()
+    assert "rollout_started" == bench.kinds()[0]
+    assert {"kind": "rollout_finished", "outcome": "promoted", "source": "stepper", "t_ns": 60_000_001_000} == lines(
+        bench.path
+    )[-1]
+    assert ("promoted", 100, 4) == tuple(bench.stepper.status()[name] for name in ("state", "weight", "step"))
+
+
+def test_steps_that_end_below_100_are_promoted_to_100(tmp_path: Path) -> None:
+    """Promotion means all traffic, so the router is called once more when the last step was less."""
+    bench = Bench(tmp_path / "stepper.ndjson", steps=(10, 50))
+    bench.run()
+    assert [10, 50, 100] == bench.router.calls
+    assert "promoted" == bench.stepper.status()["state"]
+
+
+def test_every_decision_is_on_disk_before_the_router_is_called(bench: Bench) -> None:
+    """At each router call the last line of the record is the decision to make it."""
+    bench.clock.during[1] = lambda: bench.deliver(FIRING)
+    bench.run()
+    assert [("decided", 5), ("decided", 25), ("decided", 0)] == [
+        (line["kind"], line["weight"]) for line in bench.router.seen
+    ]
+    assert [5, 25, 0] == bench.router.calls
+
+
+def test_firing_alert_rolls_back_and_says_why(bench: Bench) -> None:
+    """The decision carries the alert, its fingerprint, the version and a reason; then weight 0, then the end."""
+    bench.clock.during[1] = lambda: bench.deliver(FIRING)
+    bench.run()
+    assert [
+        "webhook_received",
+        "decided",
+        "weight_set",
+        "rollout_finished",
+    ] == bench.kinds()[-4:]
+    assert {
+        "decision": "roll_back",
+        "weight": 0,
+        "reason": "CanaryErrorRatioHigh fires for the canary",
+        "version": "1.1",
+        "alert": "CanaryErrorRatioHigh",
+        "fingerprint": "f1",
+    } == bench.stepper.status()["decision"]
+    assert ("rolled_back", 0, 2) == tuple(bench.stepper.status()[name] for name in ("state", "weight", "step"))
+    assert "rolled_back" == lines(bench.path)[-1]["outcome"]
+
+
+def test_same_firing_delivered_again_decides_once(bench: Bench) -> None:
+    """A second delivery of the same (fingerprint, startsAt) is recorded and changes nothing."""
+
+    async def twice() -> None:
+        await bench.deliver(FIRING, FIRING)
+        await bench.deliver(FIRING)
+
+    bench.clock.during[0] = twice
+    bench.run()
+    assert [("step", 5), ("roll_back", 0)] == bench.decisions()
+    assert [5, 0] == bench.router.calls
+    assert 2 == bench.kinds().count("webhook_received")
+
+
+@pytest.mark.parametrize(
+    "alert",
+    [
+        pytest.param({"status": "resolved"}, id="resolved"),
+        pytest.param({"track": "stable"}, id="other-track"),
+        pytest.param({"action": "hold"}, id="hold"),
+        pytest.param({"action": ""}, id="no-action"),
+    ],
+)
+def test_alert_that_asks_for_nothing_is_recorded_only(bench: Bench, alert: dict[str, str]) -> None:
+    """Resolved alerts, other tracks and other actions leave the rollout on its way."""
+    given = Alert(
+        status=alert.get("status", "firing"),
+        labels={**FIRING.labels, **{name: value for name, value in alert.items() if name != "status"}},
+        fingerprint="f2",
+        starts_at="t",
+    )
+    bench.clock.during[1] = lambda: bench.deliver(given)
+    bench.run()
+    assert [5, 25, 50, 100] == bench.router.calls
+    assert (
+        given.as_record() == next(line for line in lines(bench.path) if line["kind"] == "webhook_received")["alerts"][0]
+    )
+
+
+def test_alert_before_the_start_and_after_the_end_changes_nothing(bench: Bench) -> None:
+    """Outside the rollout an alert is recorded, and neither decides nor calls."""
+    asyncio.run(bench.deliver(FIRING))
+    assert (["webhook_received"], "idle") == (bench.kinds(), bench.stepper.status()["state"])
+    bench.run()
+    asyncio.run(bench.deliver(FIRING))
+    assert "webhook_received" == bench.kinds()[-1]
+    assert ("promoted", [5, 25, 50, 100]) == (bench.stepper.status()["state"], bench.router.calls)
+
+
+def test_second_start_is_refused(bench: Bench) -> None:
+    """One process serves one rollout."""
+    assert (True, False) == (bench.stepper.start(), bench.stepper.start())
+    assert ["rollout_started"] == bench.kinds()
+
+
+def test_refused_router_call_is_retried_and_recorded(bench: Bench) -> None:
+    """Two refusals are two records; the third attempt succeeds and the rollout goes on."""
+    bench.router.refusals[25] = 2
+    bench.run()
+    assert [5, 25, 25, 25, 50, 100] == bench.router.calls
+    assert [(25, 1, "503 no"), (25, 2, "503 no")] == [
+        (line["weight"], line["attempt"], line["message"])
+        for line in lines(bench.path)
+        if line["kind"] == "weight_refused"
+    ]
+    assert [15.0, 0.1, 0.2, 15.0, 15.0, 15.0] == bench.clock.waits
+
+
+def test_step_that_the_router_never_takes_is_rolled_back(bench: Bench) -> None:
+    """A canary whose weight cannot be set goes to 0."""
+    bench.router.refusals[25] = 99
+    bench.run()
+    assert [5, *[25] * ROUTER_ATTEMPTS_MAX, 0] == bench.router.calls
+    assert ("rolled_back", 0) == (bench.stepper.status()["state"], bench.stepper.status()["weight"])
+    assert "the router did not take weight 25: 503 no" == bench.stepper.status()["decision"]["reason"]
+
+
+def test_rollback_counts_only_when_the_router_took_it(bench: Bench) -> None:
+    """While every attempt fails the state stays progressing and nothing steps on; the next delivery completes it."""
+    bench.router.refusals[0] = ROUTER_ATTEMPTS_MAX
+    bench.clock.during[1] = lambda: bench.deliver(FIRING)
+    bench.run()
+    assert ("progressing", 25) == (bench.stepper.status()["state"], bench.stepper.status()["weight"])
+    assert "weight_refused" == bench.kinds()[-1]
+    asyncio.run(bench.deliver(FIRING))
+    assert ("rolled_back", 0) == (bench.stepper.status()["state"], bench.stepper.status()["weight"])
+    assert [("step", 5), ("step", 25), ("roll_back", 0)] == bench.decisions()
+
+
+def test_step_in_its_retry_pause_is_dropped_by_a_rollback(bench: Bench) -> None:
+    """A step that waits to be tried again must not arrive after the rollback's weight 0."""
+    bench.router.refusals[25] = 1
+    bench.clock.during[1] = lambda: bench.deliver(FIRING)
+    bench.run()
+    assert [5, 25, 0] == bench.router.calls
+    assert "rolled_back" == bench.stepper.status()["state"]
+
+
+def test_rollback_waits_for_the_call_in_flight(bench: Bench) -> None:
+    """A rollback decided while a step's call is under way is recorded at once and called after it, never before."""
+
+    async def scenario() -> list[int]:
+        bench.router.gates[5] = asyncio.Event()
+        assert bench.stepper.start()
+        walk = asyncio.create_task(bench.stepper.walk())
+        while not bench.router.calls:
+            await asyncio.sleep(0)
+        delivery = asyncio.create_task(bench.deliver(FIRING))
+        while len(bench.decisions()) < 2:
+            await asyncio.sleep(0)
+        before = list(bench.router.calls)
+        bench.router.gates[5].set()
+        await asyncio.gather(walk, delivery)
+        return before
+
+    assert [5] == asyncio.run(scenario())
+    assert [5, 0] == bench.router.calls
+    assert [("weight_set", 5), ("weight_set", 0)] == [
+        (line["kind"], line["weight"]) for line in lines(bench.path) if line["kind"] == "weight_set"
+    ]
+    assert "rolled_back" == bench.stepper.status()["state"]
+
+
+def test_record_that_cannot_be_written_stops_the_decision(bench: Bench) -> None:
+    """What cannot be recorded is not done: no router call follows."""
+
+    async def broken() -> None:
+        bench.record.close()
+        await bench.deliver(FIRING)
+
+    bench.clock.during[0] = broken
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        bench.run()
+    assert [5] == bench.router.calls
+
+
+def test_a_planted_stepper_can_override_both_seams(tmp_path: Path) -> None:
+    """A subclass that is deaf, or that sets another weight, runs unchanged otherwise."""
+
+    class Leaky(Stepper):
+        async def set_router_weight(self, weight: int) -> None:
+            await super().set_router_weight(max(weight, 5))
+
+    bench = Bench(tmp_path / "stepper.ndjson")
+    bench.stepper = Leaky(Plan((5, 25), 1.0), bench.router, bench.record, bench.clock)
+    bench.clock.during[0] = lambda: bench.deliver(FIRING)
+    bench.run()
+    assert ([5, 5], "rolled_back", 5) == (
+        bench.router.calls,
+        bench.stepper.status()["state"],
+        bench.stepper.status()["weight"],
+    )
