@@ -1,0 +1,291 @@
+"""report.html: one page that stands alone, for a reader who knows nothing of the harness yet.
+
+The order is the reader's: verdict and cause, checks, chart, chain of events, writes, what was run. The template
+under page/ only places things; what they say is computed here and in the sibling modules. Everything from the
+evidence goes through the template engine's escaping, and a content policy with the hashes of our own style and
+script forbids whatever might still get through to load or run.
+
+Size: details of a check, texts and lists are cut at stated lengths, so that a page stays below 950 kB whatever
+the trial was; findings.json and the Parquet files have everything.
+
+Not covered: pages that compare trials.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import PurePath
+from typing import Any, Final
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from harness.clock import NS_PER_S
+from harness.evidence.finding import Finding, Findings
+from harness.evidence.format import Kind
+from harness.evidence.run import Evidence
+from harness.report import chart, ledger, words
+from harness.report.series import Floats
+
+MEASURED_MAX: Final = 40  # measured values shown of one check
+RULES_MAX: Final = 60
+PROBLEMS_MAX: Final = 20
+SETTINGS_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRow:
+    """One edge of the chain for the table."""
+
+    place: int
+    name: str
+    label: str
+    meaning: str
+    known: bool
+    when: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class DurationRow:
+    """One duration for the table, every cell as text."""
+
+    name: str
+    label: str
+    between: str
+    measured: str
+    limit: str
+    standing: str
+    possible: str
+
+
+def page(evidence: Evidence, findings: Findings) -> str:
+    """The whole page."""
+    drawing = chart.build(evidence, findings)
+    style, script = (Markup(_asset(name)) for name in ("page.css", "page.js"))
+    return _template().render(
+        style=style,
+        script=script,
+        policy=_policy(str(style), str(script)),
+        words=words,
+        evidence=evidence,
+        manifest=evidence.manifest,
+        findings=findings,
+        run_name=PurePath(evidence.run_dir).name,
+        verdict=findings.verdict,
+        sentence=words.verdict_sentence(findings).partition(": ")[2],
+        tally=words.tally(findings),
+        expected=words.expected(evidence.manifest),
+        banners=list(_banners(evidence)),
+        headline_check=words.headline_check(findings),
+        checks=[(check, words.check_words(check.id), _measured(check)) for check in findings.checks],
+        rules_max=RULES_MAX,
+        chart=drawing,
+        wide=chart.draw(drawing, chart.WIDE_PX, "wide"),
+        narrow=chart.draw(drawing, chart.NARROW_PX, "narrow"),
+        seconds=list(_second_rows(drawing)),
+        chain=list(chain_rows(findings, drawing.zero.t_ns)),
+        durations=duration_rows(evidence, findings),
+        ledger=ledger.build(evidence, findings, drawing.zero.t_ns),
+        facts=_facts(evidence),
+        groups=_groups(evidence.manifest),
+        settings=_settings(evidence.manifest),
+        problems=[words.plain(problem) for problem in evidence.problems[:PROBLEMS_MAX]],
+        problems_more=max(len(evidence.problems) - PROBLEMS_MAX, 0),
+    )
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("harness.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_asset("page.html"))
+
+
+def _policy(style: str, script: str) -> str:
+    """A content policy under which nothing loads and only our own style and script count."""
+    style_hash, script_hash = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)
+    )
+    return f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; base-uri 'none'"
+
+
+def _banners(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """(heading, text) of what a reader must know before the verdict."""
+    plant = evidence.manifest.get("plant", "")
+    if plant:
+        yield (
+            f"Planted defect: {words.plain(plant)}",
+            "A defect was put in on purpose, to see whether the harness finds it. "
+            "The verdict tests the harness and says nothing about the release.",
+        )
+    if not evidence.complete:
+        why = [words.plain(event.data.get("why", "")) for event in evidence.of(Kind.INTERRUPTED, Kind.GUARD_FINISHING)]
+        said = f" Recorded reason: {why[0]}." if why else ""
+        yield "The trial was cut short", f"Its evidence ends early, so it cannot pass.{said}"
+    errors = evidence.of(Kind.ERROR)
+    if errors:
+        first = errors[0].data
+        what = f"{words.plain(first.get('where', ''))}: {words.plain(first.get('message', ''))}"
+        yield "A part of the harness failed", f"{len(errors)} recorded; the first: {what}"
+
+
+def _measured(check: Finding) -> list[tuple[str, str]]:
+    items = list(check.measured.items())
+    shown = [(words.plain(name, 80), words.measured_value(name, value)) for name, value in items[:MEASURED_MAX]]
+    rest = len(items) - MEASURED_MAX
+    return [*shown, ("more", f"{rest} more in findings.json")] if rest > 0 else shown
+
+
+def chain_rows(findings: Findings, zero_ns: int) -> Iterator[ChainRow]:
+    """The chain in the judge's order, with seconds after zero or the reason why an edge is unknown."""
+    for place, (name, instant) in enumerate(findings.chain.items(), 1):
+        said = words.EDGES.get(name, words.EdgeWords(name, ""))
+        yield ChainRow(
+            place=place,
+            name=name,
+            label=words.plain(said.label),
+            meaning=said.meaning,
+            known=instant.known,
+            when=words.relative(instant, zero_ns),
+            source=words.plain(instant.source),
+        )
+
+
+def duration_rows(evidence: Evidence, findings: Findings) -> list[DurationRow]:
+    """Every duration that was measured, limited or bounded, beside its limit."""
+    expect = evidence.manifest.get("expect", {})
+    names = [*words.DURATIONS, *(name for name in findings.durations_s if name not in words.DURATIONS)]
+    return [_duration_row(name, findings, expect) for name in names]
+
+
+def _duration_row(name: str, findings: Findings, expect: Mapping[str, Any]) -> DurationRow:
+    said = words.DURATIONS.get(name, words.DurationWords(name, "", ""))
+    measured, bounds = findings.durations_s.get(name), findings.bounds_s.get(name)
+    limit_s = expect.get(said.limit) if expect.get("outcome") == "rolled_back" else None
+    return DurationRow(
+        name=name,
+        label=words.plain(said.label),
+        between=said.between,
+        measured=words.seconds(*measured) if measured else "not measured",
+        limit=f"{words.number(float(limit_s))} s" if limit_s is not None else "none",
+        standing=words.limit_word(measured, float(limit_s)) if measured and limit_s is not None else "",
+        possible=words.seconds(*bounds) if bounds else "",
+    )
+
+
+def _second_rows(drawing: chart.Chart) -> Iterator[tuple[str, ...]]:
+    """The chart in numbers, one row a bin: start, weight, share, rates of three tracks, not ok of two."""
+    counts = drawing.series
+    share, low, high = counts.share_percent()
+    bad = {track: counts.bad_percent(track) for track in ("stable", "canary")}
+    for row in range(counts.start_s.size):
+        start_s = float(counts.start_s[row])
+        band = "none sent" if np.isnan(share[row]) else f"{share[row]:.1f} ({low[row]:.1f} to {high[row]:.1f})"
+        yield (
+            f"{start_s:.0f}",
+            _weight_in(drawing, start_s, start_s + counts.bin_s),
+            band,
+            *(_rate(counts.rate_rps(track), counts.total[track], row) for track in ("stable", "canary", "unknown")),
+            *(_percent_of(bad[track], counts.bad[track], row) for track in ("stable", "canary")),
+        )
+
+
+def _weight_in(drawing: chart.Chart, from_s: float, to_s: float) -> str:
+    """Every weight that was configured in these seconds, in order."""
+    found = [step.weight for step in drawing.weights if step.from_s < to_s and step.to_s >= from_s]
+    return " → ".join(f"{weight:g}" for weight in found) or "not read"
+
+
+def _rate(rates: Floats, totals: np.ndarray[Any, Any], row: int) -> str:
+    return f"{totals[row]:,} in part of it" if np.isnan(rates[row]) else words.number(float(rates[row]))
+
+
+def _percent_of(percents: Floats, bad: np.ndarray[Any, Any], row: int) -> str:
+    return "none sent" if np.isnan(percents[row]) else f"{percents[row]:.1f} ({bad[row]:,})"
+
+
+def _facts(evidence: Evidence) -> list[tuple[str, str]]:
+    """What was run, in short: label and value."""
+    manifest = evidence.manifest
+    load, experiment, target = (manifest.get(name, {}) for name in ("load", "experiment", "target"))
+    rollout, fault = manifest.get("rollout", {}), manifest.get("fault")
+    events_ns = [event.t_ns for event in evidence.events]
+    lasted = f"{(events_ns[-1] - events_ns[0]) / NS_PER_S:.0f} s" if events_ns else "not recorded"
+    steps = ", ".join(f"{step} %" for step in rollout.get("steps", []))
+    return [
+        ("Run", f"{words.plain(manifest.get('run_id', ''))}, opened {words.plain(manifest.get('opened_utc', ''))}"),
+        ("Lasted", lasted),
+        ("Experiment", _file_fact(experiment, "title")),
+        ("Target", _file_fact(target, "name")),
+        ("Versions", _versions(manifest)),
+        ("Rollout", f"{steps}, each held {rollout.get('step_s', '?')} s" if steps else "the controller's own steps"),
+        ("Fault", _fault_fact(fault, manifest.get("fault_weight"))),
+        ("Load", words.load_fact(load)),
+        ("Left out of the load", ", ".join(words.plain(item) for item in load.get("left_out", [])) or "nothing"),
+        ("Harness", f"version {words.plain(manifest.get('harness_version', ''))}"),
+    ]
+
+
+def _file_fact(part: Mapping[str, Any], name: str) -> str:
+    return (
+        f"{words.plain(part.get(name, ''))} ({words.plain(part.get('path', ''))}, "
+        f"sha256 {words.plain(part.get('sha256', ''))[:12]})"
+    )
+
+
+def _versions(manifest: Mapping[str, Any]) -> str:
+    versions = manifest.get("versions", {})
+    return f"stable {words.plain(versions.get('stable', '?'))}, canary {words.plain(versions.get('canary', '?'))}"
+
+
+def _fault_fact(fault: Mapping[str, Any] | None, weight: object) -> str:
+    if not fault:
+        return "none: nothing was broken"
+    share = f"{words.number(100 * float(fault['share']))} % of the canary's answers"
+    extra = "".join(f", {name} {words.plain(value)}" for name, value in sorted((fault.get("arguments") or {}).items()))
+    return (
+        f"{words.plain(fault['kind'])} on {share}{extra}, at the {weight} % step, "
+        f"ends by itself after {words.number(float(fault['deadline_s']))} s"
+    )
+
+
+def _groups(manifest: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Lists of names and values that are shown as they stand in the manifest."""
+    wanted = (
+        ("Components", "components"),
+        ("Host", "host"),
+        ("Timing of scrapes and rules", "timing"),
+        ("Durability of the store", "durability"),
+        ("Response headers", "headers"),
+    )
+    return [(title, _pairs(manifest.get(key, {}))) for title, key in wanted if manifest.get(key)]
+
+
+def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(words.plain(name), _flat(value)) for name, value in sorted(values.items())[:SETTINGS_MAX]]
+
+
+def _flat(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return words.plain(text)
+
+
+def _settings(manifest: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
+    settings = sorted(manifest.get("settings", {}).items())[:SETTINGS_MAX]
+    return [
+        (words.plain(name), _flat(entry.get("value")), words.plain(entry.get("origin", ""))) for name, entry in settings
+    ]

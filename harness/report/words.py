@@ -1,0 +1,366 @@
+"""Every word a reader meets, in one place, so that terminal, page and CI summary say the same.
+
+Numbers carry their unit, a check is first named by the question it answers, and an edge of the chain by
+what happened there. `verdict_sentence` and `checks_table` are also the command line's.
+
+Text from evidence may hold anything, terminal escapes too: `plain` makes one printable line of it.
+
+Not covered: other languages than English.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from harness.clock import NS_PER_S
+from harness.evidence.finding import Finding, Findings, Instant, Verdict, merge
+
+TABLE_COLUMNS_MAX: Final = 110
+LIST_SHOWN_MAX: Final = 12  # values of one measured list that are printed; findings.json has all
+
+_ANSI: Final = {Verdict.PASS: "\x1b[1;32m", Verdict.INCONCLUSIVE: "\x1b[1;33m", Verdict.FAIL: "\x1b[1;31m"}
+_ANSI_END: Final = "\x1b[0m"
+
+VERDICTS: Final = {
+    Verdict.PASS: "Everything that was asked is proven by recorded evidence.",
+    Verdict.INCONCLUSIVE: "The evidence proves it neither way. Treat it as not passed: mend the cause and run it again.",
+    Verdict.FAIL: "The evidence proves that something did not do what it must.",
+}
+SYMBOLS: Final = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?", Verdict.FAIL: "✗"}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWords:
+    """One check: the question it answers, what its FAIL means, what its INCONCLUSIVE leaves open."""
+
+    question: str
+    failed: str
+    open: str
+
+
+CHECKS: Final[Mapping[str, CheckWords]] = {
+    "evidence": CheckWords(
+        "Is the recorded evidence whole?",
+        "the recorded evidence contradicts itself",
+        "the recorded evidence is not whole",
+    ),
+    "generator": CheckWords(
+        "Was the load real: sent as planned and on time?",
+        "the load was not sent as planned",
+        "it is not certain that the load was sent as planned",
+    ),
+    "baseline": CheckWords(
+        "Was the service well before the fault?",
+        "the service was not well even before the fault",
+        "it is not certain that the service was well before the fault",
+    ),
+    "fault": CheckWords(
+        "Did the fault reach the canary, as strong as planned, and nothing else?",
+        "the fault did not do what the experiment says",
+        "it is not certain that the fault reached the canary as planned",
+    ),
+    "split": CheckWords(
+        "Did the traffic follow the configured weight?",
+        "the traffic did not follow the configured weight",
+        "it is not certain that the traffic followed the configured weight",
+    ),
+    "alert": CheckWords(
+        "Did the right alerts fire in time, and no wrong one?",
+        "the alerts did not do what they must",
+        "it is not certain that the alerts did what they must",
+    ),
+    "rollback": CheckWords(
+        "Did the rollout end as it must, in time and for the right reason?",
+        "the rollout did not end as it must",
+        "it is not certain that the rollout ended as it must",
+    ),
+    "requests": CheckWords(
+        "Which requests were lost or slowed, and is every one accounted for?",
+        "requests were lost that must not be lost",
+        "it is not certain which requests were lost",
+    ),
+    "data_loss": CheckWords(
+        "Is every acknowledged write there, once and unchanged?",
+        "the stored data is not what the service had acknowledged",
+        "it is not certain that every acknowledged write is still there",
+    ),
+    "recovery": CheckWords(
+        "Did the service get well again, and stay well?",
+        "the service did not get well again",
+        "it is not certain that the service got well again",
+    ),
+    "cleanup": CheckWords(
+        "Is everything as it was before the trial?",
+        "the trial left something behind",
+        "it is not certain that nothing was left behind",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeWords:
+    """One edge of the chain: a short label for the drawing, and what happened there."""
+
+    label: str
+    meaning: str
+
+
+EDGES: Final[Mapping[str, EdgeWords]] = {
+    "fault_on": EdgeWords("fault on", "The fault was switched on in the canary."),
+    "first_faulted_response": EdgeWords("first bad answer", "A client got the first answer spoiled by the fault."),
+    "alert_pending": EdgeWords("alert pending", "Prometheus saw the alert's condition, and waited to be sure."),
+    "alert_firing": EdgeWords("alert fires", "The alert was raised."),
+    "notified": EdgeWords("notified", "Alertmanager told its receivers."),
+    "decided": EdgeWords("decided", "The rollout controller decided to roll back."),
+    "weight_zero_status": EdgeWords("0 % in status", "The controller's own status said 0 % for the canary."),
+    "weight_zero_route": EdgeWords("0 % in router", "The router's live configuration said 0 % for the canary."),
+    "shifted": EdgeWords("last request", "The last request was sent to the canary."),
+    "drained": EdgeWords("last answer", "The canary answered its last request."),
+    "team_notified": EdgeWords("team told", "The team was told version, reason and outcome."),
+    "clean": EdgeWords("well again", "The first of ten good seconds in a row began."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DurationWords:
+    """One duration: its label, between which instants, and the key of `expect` that limits it ("" for none)."""
+
+    label: str
+    between: str
+    limit: str
+
+
+DURATIONS: Final[Mapping[str, DurationWords]] = {
+    "detect": DurationWords("Detect", "first bad answer → alert fires", "detect_s_max"),
+    "react": DurationWords("React", "alert fires → rollback decided", ""),
+    "shift": DurationWords("Shift", "first bad answer → last request sent to the canary", "shifted_s_max"),
+    "drain": DurationWords("Drain", "last request to the canary → its last answer", "drained_s_max"),
+    "recover": DurationWords("Recover", "first bad answer → service well again", ""),
+}
+
+_LIMITS: Final = ("detect_s_max", "shifted_s_max", "drained_s_max")
+
+# Endings of a measured name -> (unit, factor). Shares are shown in percent: that is how experiments speak of them.
+_UNITS: Final = (
+    ("_ns", " s", 1 / NS_PER_S),
+    ("_ms", " ms", 1.0),
+    ("_s_max", " s", 1.0),
+    ("_s", " s", 1.0),
+    ("_rps", " requests/s", 1.0),
+    ("_percent", " %", 1.0),
+    ("_points", " points", 1.0),
+    ("_share", " %", 100.0),
+    ("_ratio", " %", 100.0),
+    ("_rate", " %", 100.0),
+    ("_rate_detectable", " %", 100.0),
+)
+
+
+def plain(text: object, length_max: int = 400) -> str:
+    """One printable line of any text: white space folded, control characters as `\\xNN`, cut with an ellipsis."""
+    line = " ".join(str(text).split())
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+    return shown if len(shown) <= length_max else shown[: length_max - 1] + "…"
+
+
+def number(value: float) -> str:
+    """A number for a reader: thousands with a comma, at most three digits that matter after the point."""
+    if isinstance(value, bool) or value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def seconds(low_s: float, high_s: float) -> str:
+    """`3.21 s`, or `3.21 to 3.34 s` where the interval shows at two decimals."""
+    low, high = (f"{value + 0.0:.2f}" for value in (low_s, high_s))
+    return f"{low} s" if low == high else f"{low} to {high} s"
+
+
+def measured_value(name: str, value: Any) -> str:
+    """A measured value with the unit that its name ends in."""
+    if isinstance(value, list | tuple):
+        shown = ", ".join(measured_value(name, item) for item in value[:LIST_SHOWN_MAX])
+        rest = len(value) - LIST_SHOWN_MAX
+        return f"{shown} and {rest} more" if rest > 0 else shown or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return plain(value)
+    unit, factor = next(((unit, factor) for end, unit, factor in _UNITS if name.endswith(end)), ("", 1.0))
+    return f"{number(value * factor)}{unit}"
+
+
+def check_words(check: str) -> CheckWords:
+    """The words of a check; of one this version does not know, made from its name."""
+    fallback = CheckWords("", f"the check {check} does not hold", f"the check {check} has no answer")
+    return CHECKS.get(check, fallback)
+
+
+def not_asked(findings: Findings) -> str:
+    """One sentence on what the verdict says nothing about."""
+    if not findings.not_asked:
+        return "Nothing was left out: every check was asked."
+    items = [
+        f"{plain(item)} ({check_words(item).question})" if item in CHECKS else plain(item)
+        for item in findings.not_asked
+    ]
+    return f"Not asked, so the verdict says nothing about it: {'; '.join(items)}"
+
+
+def tally(findings: Findings) -> str:
+    """How many checks gave which answer, the red ones by name."""
+    count = len(findings.checks)
+    parts = []
+    for verdict in sorted(Verdict, key=lambda each: each.rank):
+        names = [plain(check.id, 40) for check in findings.checks if check.verdict is verdict]
+        if names:
+            said = "" if verdict is Verdict.PASS else f" ({', '.join(names)})"
+            parts.append(f"{len(names)} {verdict}{said}")
+    return f"Of {count} check{'' if count == 1 else 's'}: {', '.join(parts)}." if parts else "No check has an answer."
+
+
+def expected(manifest: Mapping[str, Any]) -> str:
+    """What the experiment expects, as one sentence; its limits count from the first bad answer."""
+    expect = manifest.get("expect", {})
+    required = ", ".join(plain(name) for name in expect.get("alerts_required", []))
+    forbidden = ", ".join(plain(name) for name in expect.get("alerts_forbidden", []))
+    parts = []
+    if expect.get("outcome") == "rolled_back":
+        detect, shifted, drained = (measured_value("_s", expect.get(name)) for name in _LIMITS)
+        parts.append(f"the alert {required} fires within {detect} of the first bad answer")
+        parts.append(f"the canary gets its last request within {shifted} of it")
+        parts.append(f"answers it at most {drained} later")
+    elif expect.get("outcome"):
+        parts.append(f"the rollout ends {plain(expect['outcome']).replace('_', ' ')}")
+        parts += [f"the alert {required} fires"] if required else []
+    parts += [f"the alert {forbidden} stays silent"] if forbidden else []
+    if "write_lost_count_max" in expect:
+        count = expect["write_lost_count_max"]
+        parts.append(
+            "no acknowledged write is lost" if count == 0 else f"at most {count:,} acknowledged writes are lost"
+        )
+    return f"{_join(parts)}." if parts else "not recorded."
+
+
+def load_fact(load: Mapping[str, Any]) -> str:
+    """The load in one line: profile, rate, seed and the mix."""
+    if not load:
+        return "not recorded"
+    mix = ", ".join(
+        f"{plain(kind['name'])} {number(100 * float(kind['share']))} %{' (writes)' if kind.get('writes') else ''}"
+        for kind in load.get("kinds", [])
+    )
+    rate = number(float(load.get("rate_rps", 0)))
+    head = f"profile {plain(load.get('profile', ''))}, {rate} requests/s, seed {plain(load.get('seed', ''))}"
+    return f"{head}; mix: {mix}" if mix else head
+
+
+def rolled_back(findings: Findings) -> bool:
+    """Whether the chain shows a rollback."""
+    return any(_known(findings, name) for name in ("decided", "weight_zero_route"))
+
+
+def verdict_sentence(findings: Findings) -> str:
+    """The verdict as one plain sentence with its numbers, starting with the verdict word."""
+    if findings.verdict is Verdict.PASS:
+        return f"PASS: {_join(_pass_clauses(findings))}."
+    words = check_words(headline_check(findings))
+    if findings.verdict is Verdict.FAIL:
+        return f"FAIL: {words.failed}."
+    return f"INCONCLUSIVE: nothing is proven either way, because {words.open}."
+
+
+def headline_check(findings: Findings) -> str:
+    """The headline's check, or the first of the worst where a judge named none."""
+    if findings.headline.check:
+        return findings.headline.check
+    worst = merge(check.verdict for check in findings.checks)
+    return next((check.id for check in findings.checks if check.verdict is worst), "evidence")
+
+
+def _known(findings: Findings, name: str) -> bool:
+    instant = findings.chain.get(name)
+    return instant is not None and instant.known
+
+
+def _pass_clauses(findings: Findings) -> list[str]:
+    """What a PASS has proven, only of checks that were asked."""
+    passed = {check.id for check in findings.checks if check.verdict is Verdict.PASS}
+    back = rolled_back(findings)
+    clauses = []
+    if "alert" in passed and _known(findings, "alert_firing"):
+        clauses.append(
+            _with_time("the alert fired", "{} after the first bad answer", findings.durations_s.get("detect"))
+        )
+    elif "alert" in passed:
+        clauses.append("no canary alert fired")
+    if "rollback" in passed and back:
+        clauses.append(
+            _with_time("all traffic was back on the stable version", "after {}", findings.durations_s.get("shift"))
+        )
+    elif "rollback" in passed:
+        clauses.append("the rollout ended as expected")
+    if "data_loss" in passed:
+        clauses.append("every acknowledged write is still there")
+    return clauses or ["every check that was asked holds"]
+
+
+def _with_time(clause: str, pattern: str, interval: tuple[float, float] | None) -> str:
+    return f"{clause} {pattern.format(seconds(*interval))}" if interval else clause
+
+
+def _join(clauses: Sequence[str]) -> str:
+    if len(clauses) < 2:
+        return "".join(clauses)
+    return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+
+
+def relative(instant: Instant | None, zero_ns: int) -> str:
+    """An edge in seconds after the zero, or why it is unknown."""
+    if instant is None:
+        return "not recorded"
+    if not instant.known:
+        return plain(instant.unknown)
+    return seconds((instant.lo_ns - zero_ns) / NS_PER_S, (instant.hi_ns - zero_ns) / NS_PER_S)
+
+
+def limit_word(interval: tuple[float, float], limit_s: float) -> str:
+    """Where an interval stands to its limit: only a whole interval is inside or over."""
+    low, high = interval
+    if high <= limit_s:
+        return "within the limit"
+    return "over the limit" if low > limit_s else "not decided: the limit lies inside the interval"
+
+
+def checks_table(findings: Findings, colour: bool = False) -> str:
+    """The judgement as aligned plain text, at most 110 columns: sentence, cause, what was not asked, then the checks.
+
+    `colour` puts ANSI colours around the verdict words; their width is not counted.
+    """
+    first, *more = _wrapped(verdict_sentence(findings), "", "  ")
+    lines = [_coloured(first, findings.verdict, colour), *more]
+    if findings.headline.says:
+        headline = findings.headline
+        lines += _wrapped(plain(f"cause: {headline.check} / {headline.rule}: {headline.says}"), "", "  ")
+    lines += [*_wrapped(not_asked(findings), "", "  "), ""]
+    name_width = max((len(plain(check.id)) for check in findings.checks), default=0)
+    for check in findings.checks:
+        lines += _check_lines(check, name_width, colour)
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(text, TABLE_COLUMNS_MAX, initial_indent=first, subsequent_indent=rest)
+
+
+def _check_lines(check: Finding, name_width: int, colour: bool) -> list[str]:
+    head = f"{plain(check.id):<{name_width}}  {check.verdict:<12}  "
+    first, *more = _wrapped(plain(check.summary) or "-", head, " " * len(head))
+    return [_coloured(first, check.verdict, colour), *more]
+
+
+def _coloured(line: str, verdict: Verdict, colour: bool) -> str:
+    return line.replace(verdict, f"{_ANSI[verdict]}{verdict}{_ANSI_END}", 1) if colour else line
