@@ -1,0 +1,56 @@
+"""JSON bodies -> structs, with refusals that name the field and the value.
+
+msgspec checks types and ranges in C and says where it stopped (`$.reports[3].sog`) but not what stood there;
+so the slow path, taken only by refused requests, reads the body once more and looks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from porttrack.errors import ApiError
+
+T = TypeVar("T")
+
+_PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """`body` as the decoder's type. ApiError 400 for what is no JSON, 422 for what is out of range."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), body) from error
+    except msgspec.DecodeError as error:
+        raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ApiError(400, "malformed_json", f"the body is not UTF-8: {error}") from error
+
+
+def _refusal(message: str, body: bytes) -> ApiError:
+    match = _PLACE.search(message)
+    path = match["path"] if match else ""
+    reason = message[: match.start()] if match else message
+    return invalid(path, _value_at(msgspec.json.decode(body), path), reason)
+
+
+def _value_at(document: Any, path: str) -> Any:
+    """What stands at `reports[3].sog`; None where the path leads nowhere, as for a missing field."""
+    value = document
+    for index, name in _STEP.findall(path):
+        try:
+            value = value[int(index)] if index else value[name]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def invalid(field: str, value: Any, reason: str) -> ApiError:
+    """The 422 that names what is wrong. The value in the message is cut at 80 characters: it may be a whole body."""
+    shown = msgspec.json.encode(value).decode()
+    shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
+    return ApiError(422, "invalid_value", f"{field or 'body'} is {shown}: {reason}", field or "body", value)

@@ -1,0 +1,79 @@
+"""The outermost layer: who answered, what was counted, and the place where faults sit.
+
+`Edge` wraps the whole application, so error answers carry the version and instance headers too, and an answer
+that a fault gave is counted like any other. `guarded` wraps each handler: it tells the edge which route this
+is and asks the faults first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from porttrack.answers import error_answer
+from porttrack.config import Config
+from porttrack.errors import ApiError
+from porttrack.faults import Faults
+from porttrack.metrics import UNMATCHED, Metrics
+
+UNCOUNTED: Final = frozenset({"/health", "/metrics"})
+FAULT_HEADER: Final = "x-fault-injected"
+_ROUTE: Final = "porttrack.route"
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Edge:
+    """ASGI middleware around the application of one instance."""
+
+    def __init__(self, app: ASGIApp, config: Config, metrics: Metrics, clock_s: Callable[[], float]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._clock_s = clock_s
+        self._headers = (
+            (b"x-porttrack-version", config.release.encode()),
+            (b"x-porttrack-instance", config.instance.encode()),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; HTTP only, the server offers nothing else."""
+        status = 500  # what the server answers when the application raised before it answered
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *self._headers]
+            await send(message)
+
+        if scope["path"] in UNCOUNTED:
+            await self._app(scope, receive, send_with_headers)
+            return
+        began_s = self._clock_s()
+        self._metrics.in_flight_count += 1
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            self._metrics.in_flight_count -= 1
+            route = scope.get(_ROUTE, UNMATCHED)
+            self._metrics.observe(route, scope["method"], status, self._clock_s() - began_s)
+
+
+def guarded(route: str, handler: Handler, faults: Faults, metrics: Metrics) -> Handler:
+    """`handler`, with its route template told to the edge and the faults asked before it."""
+
+    async def endpoint(request: Request) -> Response:
+        request.scope[_ROUTE] = route
+        fault = faults.before_handler()
+        if fault is None:
+            return await handler(request)
+        metrics.fault_injected(fault.fault)
+        answer = error_answer(ApiError(fault.status, "fault_injected", f"answered by the fault {fault.fault}"))
+        answer.headers[FAULT_HEADER] = fault.fault
+        return answer
+
+    return endpoint

@@ -1,0 +1,1 @@
+"""Alembic's script folder: `env.py`, and one plain-SQL revision per file under `versions/`."""
