@@ -131,11 +131,13 @@ class Guard:
                 if selector.select(timeout=_TICK_S):
                     chunk = self._receive()
                     if not chunk:
-                        return "" if self.released else "the control is gone"
+                        return "the control is gone"
                     pending += chunk
                     *lines, pending = pending.split(b"\n")
                     for line in lines:
                         self._handle(json.loads(line))
+                if self.released:
+                    return ""
                 self._note_exits()
                 reason = self._reason_to_finish()
                 if reason:

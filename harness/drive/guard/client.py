@@ -88,6 +88,7 @@ class GuardClient:
         if not self.gone:
             self._closing.set()
             self._request("release")
+            self._socket.shutdown(socket.SHUT_RDWR)  # close() alone would wait for the reader's file on it
         self._socket.close()
         try:
             self._guard.wait(timeout=5)
