@@ -185,7 +185,7 @@ def _fault(
             weight = _number(arguments, "weight", place, 0, 100, problems, whole=True)
         if func == "inject":
             plans.append((_one_fault(arguments, place, fault_kinds, problems), weight))
-    if len(plans) > 1 and len({(plan.kind, str(sorted(plan.arguments.items()))) for plan, _ in plans}) > 1:
+    if any(plan != plans[0][0] for plan, _ in plans):
         problems.add("method", f"injects {len(plans)} different faults; a trial has one")
     return plans[0] if plans else (None, None)
 

@@ -1,0 +1,68 @@
+"""A control for the guard's tests: starts a guard and two processes, says their pids, then lives, hangs or ends.
+
+`python control_stub.py RUN_DIR SCRATCH_DIR MODE PORT` with MODE one of live, hang, release.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from harness.drive.guard.client import start_guard
+from harness.drive.guard.undo import UndoRequest
+from harness.drive.stack.spec import ProcessSpec
+
+SERVER = """
+import http.server, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(200); self.end_headers()
+    def do_DELETE(self):
+        open(sys.argv[2], "a").write("healed\\n"); self.send_response(200); self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+"""
+# Ignores SIGTERM and has a child of its own: what a stop must deal with.
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"])
+open(sys.argv[1], "w").write(str(child.pid))
+time.sleep(600)
+"""
+
+
+def main(run_dir: Path, scratch_dir: Path, mode: str, port: int) -> None:
+    """Start everything, print one JSON line, then do as `mode` says."""
+    lock_fd = os.open(run_dir / "LOCK", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock_fd, fcntl.LOCK_EX)
+    scratch_dir.mkdir()
+    exits: list[str] = []
+    guard = start_guard(run_dir, scratch_dir, lock_fd, 60.0, lambda name, code: exits.append(f"{name} {code}"))
+    server = ProcessSpec(
+        "server", (sys.executable, "-c", SERVER, str(port), str(run_dir / "logs" / "healed")), ports=(port,)
+    )
+    stubborn = ProcessSpec(
+        "stubborn",
+        (sys.executable, "-c", STUBBORN, str(run_dir / "logs" / "grandchild")),
+        after=("server",),
+        stop_s_max=0.3,
+    )
+    pids = {"server": guard.start(server), "stubborn": guard.start(stubborn), "guard": guard.pid}
+    guard.undo_add(UndoRequest("DELETE", f"http://127.0.0.1:{port}/fault"))
+    print(json.dumps(pids), flush=True)
+    if mode == "release":
+        sys.stdin.readline()
+        print(json.dumps({"left": guard.stop_all(), "codes": guard.codes(), "exits": exits}), flush=True)
+        guard.release()
+        return
+    if mode == "hang":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    sys.stdin.readline()
+    print(json.dumps({"exits": exits}), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
