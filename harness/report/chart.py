@@ -219,7 +219,7 @@ def describe(chart: Chart) -> str:
 
 
 def _at(value_s: float) -> str:
-    return f"{value_s + 0.0:.1f}"
+    return f"{round(value_s, 1) + 0.0:.1f}"
 
 
 def _n(value: float, digits: int = 1) -> str:

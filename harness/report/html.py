@@ -38,6 +38,8 @@ MEASURED_MAX: Final = 40  # measured values shown of one check
 RULES_MAX: Final = 60
 PROBLEMS_MAX: Final = 20
 SETTINGS_MAX: Final = 200
+DESCRIPTION_LETTERS_MAX: Final = 800
+COMMAND_LETTERS_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def page(evidence: Evidence, findings: Findings) -> str:
         policy=_policy(str(style), str(script)),
         words=words,
         evidence=evidence,
-        manifest=evidence.manifest,
+        **_spoken(evidence, findings),
         findings=findings,
         run_name=PurePath(evidence.run_dir).name,
         verdict=findings.verdict,
@@ -100,6 +102,21 @@ def page(evidence: Evidence, findings: Findings) -> str:
         problems=[words.plain(problem) for problem in evidence.problems[:PROBLEMS_MAX]],
         problems_more=max(len(evidence.problems) - PROBLEMS_MAX, 0),
     )
+
+
+def _spoken(evidence: Evidence, findings: Findings) -> dict[str, Any]:
+    """What the head of the page says of the manifest; a manifest may lack any of it."""
+    manifest = evidence.manifest
+    experiment, versions = manifest.get("experiment", {}), manifest.get("versions", {})
+    return {
+        "title": words.plain(experiment.get("title") or findings.experiment),
+        "description": words.plain(experiment.get("document", {}).get("description", ""), DESCRIPTION_LETTERS_MAX),
+        "versions": {
+            track: f" ({words.plain(versions[track])})" if track in versions else "" for track in ("stable", "canary")
+        },
+        "fault": manifest.get("fault"),
+        "command": words.plain(manifest.get("command", ""), COMMAND_LETTERS_MAX),
+    }
 
 
 @cache

@@ -39,7 +39,7 @@ def escaped(text: object) -> str:
 
 def _head(evidence: Evidence, findings: Findings) -> Iterator[str]:
     word, _, sentence = words.verdict_sentence(findings).partition(": ")
-    yield f"## {words.SYMBOLS[findings.verdict]} {word}: {sentence}"
+    yield f"## {words.SYMBOLS[findings.verdict]} {word}: {escaped(sentence)}"
     yield ""
     title = evidence.manifest.get("experiment", {}).get("title", findings.experiment)
     yield f"{escaped(title)}, on target {escaped(findings.target)} (run {escaped(findings.run_id)})."

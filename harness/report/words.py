@@ -10,6 +10,7 @@ Not covered: other languages than English.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ _ANSI_END: Final = "\x1b[0m"
 
 VERDICTS: Final = {
     Verdict.PASS: "Everything that was asked is proven by recorded evidence.",
-    Verdict.INCONCLUSIVE: "The evidence proves it neither way. Treat it as not passed: mend the cause and run it again.",
+    Verdict.INCONCLUSIVE: "The evidence proves it neither way. Treat it as not passed: mend the cause and repeat it.",
     Verdict.FAIL: "The evidence proves that something did not do what it must.",
 }
 SYMBOLS: Final = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?", Verdict.FAIL: "✗"}
@@ -168,14 +169,15 @@ def plain(text: object, length_max: int = 400) -> str:
 
 def number(value: float) -> str:
     """A number for a reader: thousands with a comma, at most three digits that matter after the point."""
-    if isinstance(value, bool) or value == int(value):
+    if math.isfinite(value) and value == int(value):
         return f"{int(value):,}"
     return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3g}"
 
 
-def seconds(low_s: float, high_s: float) -> str:
-    """`3.21 s`, or `3.21 to 3.34 s` where the interval shows at two decimals."""
-    low, high = (f"{value + 0.0:.2f}" for value in (low_s, high_s))
+def seconds(low_s: float, high_s: float, digits: int = 2) -> str:
+    """`3.21 s`, or `3.21 to 3.34 s` where the interval shows at that many decimals."""
+    # The sum turns the -0.0 that rounding may leave into 0.0.
+    low, high = (f"{round(value, digits) + 0.0:.{digits}f}" for value in (low_s, high_s))
     return f"{low} s" if low == high else f"{low} to {high} s"
 
 
@@ -187,15 +189,22 @@ def measured_value(name: str, value: Any) -> str:
         return f"{shown} and {rest} more" if rest > 0 else shown or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "not known"
     if not isinstance(value, int | float):
         return plain(value)
     unit, factor = next(((unit, factor) for end, unit, factor in _UNITS if name.endswith(end)), ("", 1.0))
     return f"{number(value * factor)}{unit}"
 
 
+def anchor(check: str) -> str:
+    """The fragment of a check's row on the page."""
+    return "check-" + "".join(char if char.isalnum() else "-" for char in check)
+
+
 def check_words(check: str) -> CheckWords:
     """The words of a check; of one this version does not know, made from its name."""
-    fallback = CheckWords("", f"the check {check} does not hold", f"the check {check} has no answer")
+    fallback = CheckWords("", f"the check {plain(check)} does not hold", f"the check {plain(check)} has no answer")
     return CHECKS.get(check, fallback)
 
 

@@ -22,6 +22,7 @@
     for (var i = 1; i < cells.length; i += 1) {
       if (i !== 5 || anyUnknown) { parts.push(names[i] + ": " + cells[i].textContent); }
     }
+    readout.classList.add("live");
     readout.replaceChildren.apply(readout, parts.map(function (part) {
       var item = document.createElement("span");
       item.textContent = part;

@@ -1,0 +1,56 @@
+"""summary.md and junit.xml: what a CI system reads."""
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.report import junit, summary
+
+LINES_MAX = 60
+
+
+@pytest.mark.parametrize("trial", ["rolled_back", "lost_writes", "interrupted", "promoted", "empty"])
+def test_summary_is_short(trials, trial):
+    """At most 60 lines."""
+    assert LINES_MAX >= len(summary.markdown(*trials.ALL[trial]()).splitlines())
+
+
+def test_summary_with_many_checks_is_short(trials):
+    """However many checks there are, and with every optional line, it stays at 60."""
+    evidence, findings = trials.lost_writes()
+    many = tuple(replace(findings.checks[0], id=f"c{number}") for number in range(50))
+    evidence = replace(evidence, complete=False, manifest=trials.manifest(plant="x"))
+    text = summary.markdown(evidence, replace(findings, checks=many))
+    assert LINES_MAX >= len(text.splitlines())
+    assert "34 more in findings.json" in text
+
+
+def test_junit_counts(trials):
+    """FAIL is a failure, INCONCLUSIVE an error, not asked is skipped, and the totals agree."""
+    evidence, findings = trials.interrupted()
+    failed = replace(trials.lost_writes()[1].checks[7], id="other")
+    findings = replace(findings, checks=(*findings.checks, failed), not_asked=("split", "notice"))
+    suite = ElementTree.fromstring(junit.xml(evidence, findings)).find("testsuite")
+    found = {tag: len(suite.findall(f"testcase/{tag}")) for tag in ("failure", "error", "skipped")}
+    assert {"failure": 1, "error": 8, "skipped": 1} == found
+    totals = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
+    assert {"tests": 13, "failures": 1, "errors": 8, "skipped": 1} == totals
+    assert 13 == len(suite.findall("testcase"))
+
+
+def test_junit_says_what_is_wrong(trials):
+    """A failure has its rule as type, the summary as message and the rule's sentence as text."""
+    root = ElementTree.fromstring(junit.xml(*trials.lost_writes()))
+    failure = root.find(".//testcase[@name='data_loss']/failure")
+    assert "data_loss.lost" == failure.get("type")
+    assert failure.get("message").startswith("3 of 1,571 acknowledged writes are gone")
+    assert "FAIL data_loss.lost (witness): 3 acknowledged writes" in failure.text
+
+
+def test_junit_has_properties_and_measured_values(trials):
+    """Run id and verdict are properties; measured values are the case's output."""
+    root = ElementTree.fromstring(junit.xml(*trials.rolled_back()))
+    properties = {each.get("name"): each.get("value") for each in root.iter("property")}
+    assert (trials.RUN_ID, "PASS") == (properties["run_id"], properties["verdict"])
+    assert "lag_p99_ms: 2 ms" in root.find(".//testcase[@name='generator']/system-out").text

@@ -1,0 +1,140 @@
+"""The three files as a whole: golden bytes, determinism, bounds, and evidence that tries to break out."""
+
+import json
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from harness.evidence.finding import Headline
+from harness.report import render, words
+from harness.testing import histories
+
+NAMES = ("rolled_back", "lost_writes", "interrupted", "promoted", "empty")
+PAGE_BYTES_MAX = 950_000
+HOSTILE = "<script>alert(1)</script> | `x` \x1b[31m\x00 [y](z) ]]> \"'&"
+
+
+@pytest.mark.parametrize(
+    ("trial", "file"),
+    [
+        ("rolled_back", "report.html"),
+        ("empty", "report.html"),
+        *((trial, file) for trial in NAMES for file in ("summary.md", "junit.xml")),
+    ],
+)
+def test_golden(trials, golden, trial, file):
+    """Each file is the stored one, byte for byte."""
+    found = render(*trials.ALL[trial]())[file]
+    assert golden(f"{trial}/{file}", found) == found
+
+
+def test_same_bytes_twice(trials):
+    """The same trial renders to the same bytes, wherever its directory stands."""
+    evidence, findings = trials.rolled_back()
+    moved = replace(evidence, run_dir=f"/somewhere/else/{trials.RUN_ID}")
+    assert render(evidence, findings) == render(moved, findings)
+
+
+@pytest.mark.parametrize("trial", NAMES)
+def test_page_is_one_file_below_its_bound(trials, trial):
+    """No page refers to anything outside itself, and each is below 950 kB."""
+    page = render(*trials.ALL[trial]())["report.html"].decode()
+    assert [] == re.findall(r"""(?:src|href)\s*=\s*["'](?!#)|@import|url\((?!#)""", page)
+    assert PAGE_BYTES_MAX > len(page)
+
+
+@pytest.mark.slow
+def test_long_trial_stays_below_the_bound(trials):
+    """Two hours of seconds, thousands of problems and huge measured lists still fit."""
+    evidence, findings = trials.rolled_back()
+    columns = dict(evidence.operations)
+    columns["sent_ns"] = trials.START_NS + np.linspace(0, 7200e9, columns["sent_ns"].size).astype(np.int64)
+    check = trials.check(
+        "data_loss",
+        "FAIL",
+        "x" * 100_000,
+        *((f"r{number}", True, "FAIL", "y" * 2_000) for number in range(200)),
+        **{f"m{number}": [f"op-{each}" for each in range(5_000)] for number in range(200)},
+    )
+    evidence = replace(evidence, operations=columns, problems=tuple(f"odd {number}" * 50 for number in range(5_000)))
+    page = render(evidence, replace(findings, checks=(*findings.checks, check)))["report.html"]
+    assert PAGE_BYTES_MAX > len(page)
+
+
+def hostile(trials):
+    """A trial whose every free text tries to break out."""
+    evidence, findings = trials.lost_writes()
+    columns = {name: values.copy() for name, values in evidence.operations.items()}
+    for name in ("error", "kind", "key", "instance"):
+        columns[name][:] = HOSTILE
+    manifest = json.loads(json.dumps(evidence.manifest))
+    for part in (manifest["experiment"], manifest["target"]):
+        part.update({"title": HOSTILE, "name": HOSTILE, "path": HOSTILE, "document": {"description": HOSTILE}})
+    manifest |= {"plant": HOSTILE, "command": HOSTILE, "settings": {HOSTILE: {"value": HOSTILE, "origin": HOSTILE}}}
+    manifest["versions"] = {"stable": "1.0", "canary": HOSTILE}
+    check = replace(findings.checks[0], id=HOSTILE, summary=HOSTILE, measured={HOSTILE: [HOSTILE]})
+    return (
+        replace(
+            evidence,
+            operations=columns,
+            manifest=manifest,
+            problems=(HOSTILE,),
+            complete=False,
+            config_files=(HOSTILE,),
+        ),
+        replace(
+            findings,
+            experiment=HOSTILE,
+            target=HOSTILE,
+            not_asked=(HOSTILE,),
+            checks=(check, *findings.checks[1:]),
+            headline=Headline(HOSTILE, HOSTILE, HOSTILE),
+        ),
+    )
+
+
+def test_page_escapes_evidence(trials):
+    """A script tag in any text of the evidence is shown, never a tag of the page."""
+    page = render(*hostile(trials))["report.html"].decode()
+    assert 1 == page.count("<script")
+    assert 20 < page.count("&lt;script&gt;alert(1)")
+    assert [] == re.findall("[\x00-\x08\x0b-\x1f]", page)
+
+
+def test_summary_escapes_evidence(trials):
+    """No text of the evidence opens a tag, a table cell or a link of the summary."""
+    text = render(*hostile(trials))["summary.md"].decode()
+    outside_code = text.partition("```sh")[0]
+    assert 0 == outside_code.count("<script")
+    assert [] == re.findall(r"(?<!\\)\]\(", outside_code)
+    assert {4} == {len(re.findall(r"(?<!\\)\|", line)) for line in outside_code.splitlines() if line.startswith("|")}
+
+
+def test_junit_escapes_evidence(trials):
+    """Texts that XML cannot hold are replaced, and the file still parses."""
+    root = ElementTree.fromstring(render(*hostile(trials))["junit.xml"])
+    assert 1 == len(root.findall(".//testcase[@name='data_loss']/failure"))
+
+
+def test_terminal_escapes_evidence(trials):
+    """No control character of the evidence reaches the terminal."""
+    text = words.checks_table(hostile(trials)[1])
+    assert [] == re.findall("[\x00-\x09\x0b-\x1f]", text)
+
+
+def test_promoted_trial_speaks_of_no_rollback(trials):
+    """A promoted trial's page says so without the words of a rollback."""
+    page = render(*trials.promoted())["report.html"].decode()
+    assert "no canary alert fired" in page
+    assert "back on the stable version" not in page
+
+
+@pytest.mark.parametrize("history", [histories.passing, histories.promoted])
+def test_literal_history_renders(trials, history):
+    """The judge's own literal histories, which other hands write, give a whole page."""
+    evidence = history()
+    files = render(evidence, replace(trials.findings(), run_id=evidence.manifest["run_id"]))
+    assert b"requests/s" in files["report.html"]
