@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.errors import DriveError as DriveError  # for kits, which import nothing else of the harness
+
 
 @dataclass(frozen=True, slots=True)
 class OperationKind:
