@@ -312,7 +312,8 @@ def open_trial(
     def on_exit(name: str, code: int) -> None:
         if holder and not holder[0].closing:
             holder[0].dead_part = f"{name} (exit code {code})"
-            on_dead_part(holder[0].dead_part)
+            if holder[0].phase != "open":  # while it opens, whoever waits for the part says what its log says
+                on_dead_part(holder[0].dead_part)
 
     guard = start_guard(run_dir, scratch, lock_fd, prepared.settings.number("trial_s_max", 10, 86_400), on_exit)
     endpoints = spec.endpoints

@@ -1,0 +1,77 @@
+"""Whole trials: the green ones, and one for each planted defect, each red as it must be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+# plant -> verdict, headline (check, rule), the exact set of red checks
+DEFECTS = {
+    "alert_selects_nothing": ("FAIL", ("alert", "fired"), ["alert", "rollback"]),
+    "no_webhook_route": ("FAIL", ("alert", "notification"), ["alert", "rollback"]),
+    "stepper_ignores_webhook": ("FAIL", ("rollback", "decided"), ["rollback"]),
+    "router_unchanged": ("FAIL", ("rollback", "traffic"), ["rollback"]),
+    "canary_loses_writes": ("FAIL", ("data_loss", "vanished"), ["data_loss"]),
+    "fault_never_lands": ("INCONCLUSIVE", ("fault", "landed"), ["alert", "fault", "rollback"]),
+    "load_stops": ("INCONCLUSIVE", ("generator", "offered"), ["generator"]),
+}
+EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2}
+
+
+def harness(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", *arguments], capture_output=True, timeout=60, check=False
+    )
+
+
+def test_rollback_of_a_broken_canary_passes(experiment, start):
+    """The thread: alert, cause, rollback, traffic and writes are all proven, and judged again the bytes are the same."""
+    trial = start(experiment())
+    assert 0 == trial.code(), trial.output
+    assert {"verdict": "PASS", "headline": ("", ""), "red": []} == trial.judged()
+    assert f"verdict: PASS {trial.run_dir}" == trial.output.splitlines()[-1]
+    assert [] == trial.leftovers()
+    names = ("findings.json", "report.html", "summary.md", "junit.xml")
+    first = {name: (trial.run_dir / name).read_bytes() for name in names}
+    assert [0, 0] == [harness(command, str(trial.run_dir)).returncode for command in ("judge", "report")]
+    assert first == {name: (trial.run_dir / name).read_bytes() for name in names}
+    assert {"0"} == {suite.get("failures") for suite in ET.fromstring(first["junit.xml"]).iter("testsuite")}
+
+
+def test_chaos_run_does_the_same_trial(experiment, start):
+    """`chaos run` alone leaves the same run directory and exits 0 on PASS."""
+    trial = start(experiment(), command="chaos")
+    assert 0 == trial.code(), trial.output
+    assert "PASS" == trial.findings()["verdict"]
+    assert {"findings.json", "report.html", "summary.md", "junit.xml", "SEAL", "journal.json"} <= {
+        path.name for path in trial.run_dir.iterdir()
+    }
+
+
+def test_healthy_release_is_promoted(experiment, start):
+    """Without a fault the release is promoted, no canary alert fires, and the fault is listed as not asked."""
+    trial = start(experiment(name="healthy-release", rollout={"steps": [5, 25, 50, 100], "step_s": 5.0}))
+    assert 0 == trial.code(), trial.output
+    findings = trial.findings()
+    assert ("PASS", True) == (findings["verdict"], "fault" in findings["not_asked"])
+
+
+@pytest.mark.parametrize("plant", DEFECTS)
+def test_planted_defect_turns_the_verdict_it_should(experiment, start, plant):
+    """Each planted defect, alone, gives its verdict, its headline and exactly its red checks."""
+    verdict, headline, red = DEFECTS[plant]
+    trial = start(experiment(plant=plant))
+    assert EXIT_CODES[verdict] == trial.code(), trial.output
+    assert {"verdict": verdict, "headline": headline, "red": red} == trial.judged(), trial.output
+
+
+def test_chaos_run_of_a_failing_trial_exits_non_zero(experiment, start):
+    """`chaos run` exits 1 unless the verdict is PASS."""
+    trial = start(experiment(plant="stepper_ignores_webhook"), command="chaos")
+    assert 1 == trial.code(), trial.output
+    assert "FAIL" == trial.findings()["verdict"]
