@@ -532,7 +532,7 @@ def moved(evidence: Evidence, kind: Kind, by_s: float, where: Callable[[Event], 
     by_ns = round(by_s * NS_PER_S)
 
     def move(one: Event) -> Event:
-        spans = {name: one.data[name] + by_ns for name in ("lo_ns", "hi_ns") if name in one.data}
+        spans: Row = {name: one.data[name] + by_ns for name in ("lo_ns", "hi_ns") if name in one.data}
         return replace(one, t_ns=one.t_ns + by_ns, data={**one.data, **spans})
 
     return _with_timeline(evidence, [move(one) if one.kind is kind and where(one) else one for one in evidence.events])

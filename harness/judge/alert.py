@@ -1,0 +1,193 @@
+"""alert: did the required rules fire for the right version when they had to, and no forbidden one.
+
+Terms. An alert *fires* at each raw sample of `ALERTS{alertstate="firing"}` with the canary's track and
+version. Its *edge* is the first of those after the first faulted answer. It is *blind time* when
+Prometheus has no sample of anything for more than three evaluation intervals: an alert may have fired
+there unseen. *Notified*: the harness's own recorder, one more receiver of the same route, got a firing
+notification about it. *Resolved*: it does not fire in the last RESOLVED_S of the samples.
+
+Measured: for every required alert `<name>_detect_s_min` and `<name>_detect_s_max`, edge less first faulted
+answer; `firing_samples_count`, of all alerts; `forbidden_samples_count`; `blind_s_max`, the longest
+stretch without a sample while the load ran; `notifications_count`.
+
+A trial that requires no alert is asked only for the forbidden ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from harness.clock import NS_PER_S
+from harness.evidence.finding import Finding, Instant, Rule, Verdict, merge
+from harness.evidence.format import Kind
+from harness.judge.chain import alert_edge, between, notified_ns
+from harness.judge.facts import Facts, longest_gap_ns
+from harness.judge.saying import Interval, bounded, finding, inference, seconds, unless, witness
+
+ID: Final = "alert"
+BLIND_EVALUATIONS: Final = 3  # one missed scrape is everyday; three evaluations in a row are a hole
+RESOLVED_S: Final = 2.0  # two evaluations in drill timing
+RESOLVE_S_MAX: Final = 10.0  # twice the rule's window of 5 s, which still holds errors when the fault is healed
+# Alertmanager gives each delivery at least 10 s before it gives up.
+NOTIFY_S_MAX: Final = 10.0
+
+
+def check(facts: Facts) -> Finding:
+    """Up to six rules; only `forbidden` where no alert is required."""
+    rules = [_forbidden(facts)]
+    if facts.required:
+        rules = [
+            _not_before(facts),
+            _fired(facts),
+            _in_time(facts),
+            _notification(facts),
+            *rules,
+            _resolved(facts),
+        ]
+    names = ", ".join(facts.required)
+    well = f"{names} fired, was notified and resolved" if names else "No forbidden alert fired"
+    return finding(ID, rules, _measured(facts), well)
+
+
+def edges(facts: Facts) -> dict[str, Instant]:
+    """The firing edge of every required alert."""
+    after = facts.chain["first_faulted_response"]
+    return {alert: alert_edge(facts, alert, "firing", after) for alert in facts.required}
+
+
+def _measured(facts: Facts) -> dict[str, Any]:
+    measured: dict[str, Any] = {
+        "firing_samples_count": int((facts.alerts.state == "firing").sum()),
+        "forbidden_samples_count": sum(int(facts.alerts.firing(name).size) for name in _forbidden_names(facts)),
+        "notifications_count": len(facts.evidence.notifications),
+        "blind_s_max": blind_ns(facts, facts.start_ns, facts.stop_ns) / NS_PER_S,
+    }
+    for alert, took in _detects(facts).items():
+        measured[f"{alert}_detect_s_min"], measured[f"{alert}_detect_s_max"] = took[0] / NS_PER_S, took[1] / NS_PER_S
+    return measured
+
+
+def _detects(facts: Facts) -> dict[str, Interval]:
+    first = facts.chain["first_faulted_response"]
+    return {alert: between(first, edge) for alert, edge in edges(facts).items() if edge.known}
+
+
+def _forbidden_names(facts: Facts) -> tuple[str, ...]:
+    return tuple(facts.expect["alerts_forbidden"])
+
+
+def blind_ns(facts: Facts, start_ns: int, end_ns: int) -> int:
+    """The longest stretch of [start, end] without any Prometheus sample."""
+    return longest_gap_ns(facts.evidence.samples["t_ns"], start_ns, end_ns)
+
+
+def _is_blind(facts: Facts, start_ns: int, end_ns: int) -> bool:
+    return blind_ns(facts, start_ns, end_ns) > BLIND_EVALUATIONS * facts.evaluation_ns
+
+
+def _not_before(facts: Facts) -> Rule:
+    on, first = facts.chain["fault_on"], facts.chain["first_faulted_response"]
+    if not on.known or not facts.clocks_known:
+        why = on.unknown or "no clock sample places Prometheus's stamps"
+        return witness("not_before", Verdict.INCONCLUSIVE, f"Whether an alert fired before the fault is open: {why}")
+    times = np.concatenate([facts.alerts.of_canary(alert, "firing", facts.versions[1]) for alert in facts.required])
+    before = int((times + facts.slack_ns < on.lo_ns).sum())
+    if before:
+        says = f"A required alert was firing in {before} samples before the fault was on: it fires for something else"
+        return witness("not_before", Verdict.FAIL, says)
+    early = int((times < first.lo_ns).sum()) if first.known else int(times.size)
+    says = f"{early} of {times.size} firing samples of required alerts came before the first faulted answer"
+    return witness("not_before", unless(early > 0), says)
+
+
+def _fired(facts: Facts) -> Rule:
+    silent = [(alert, edge.unknown) for alert, edge in edges(facts).items() if not edge.known]
+    if not silent:
+        count = len(facts.required)
+        return inference("fired", Verdict.PASS, f"{count} of {count} required alerts fired for {facts.versions[1]}")
+    first = facts.chain["first_faulted_response"]
+    if not first.known:
+        return inference("fired", Verdict.FAIL, f"{silent[0][0]} had nothing to fire for: {first.unknown}")
+    end_ns = first.hi_ns + round(facts.limit_s("detect_s_max") * NS_PER_S)
+    if _is_blind(facts, first.lo_ns, end_ns):
+        gap_s = blind_ns(facts, first.lo_ns, end_ns) / NS_PER_S
+        says = f"{silent[0][1]}, but Prometheus was blind for {gap_s:.1f} s when it should have"
+        return inference("fired", Verdict.INCONCLUSIVE, says)
+    ended_ns = min([facts.stop_ns, *(int(e.data["lo_ns"]) for e in facts.evidence.of(Kind.FAULT_HEALED))])
+    if ended_ns < end_ns:
+        lasted_s = (ended_ns - first.lo_ns) / NS_PER_S
+        says = f"{silent[0][1]}, but fault and load lasted only {lasted_s:.1f} s of the time it had"
+        return inference("fired", Verdict.INCONCLUSIVE, says)
+    return inference("fired", Verdict.FAIL, silent[0][1])
+
+
+def _in_time(facts: Facts) -> Rule:
+    limit_s, detects = facts.limit_s("detect_s_max"), _detects(facts)
+    missing = [alert for alert in facts.required if alert not in detects]
+    if missing:
+        return inference("in_time", Verdict.FAIL, f"{missing[0]} never fired, so not within {limit_s:g} s")
+    verdict = merge(bounded(took, limit_s) for took in detects.values())
+    alert, took = max(detects.items(), key=lambda item: item[1][1])
+    says = f"{alert} fired {seconds(took)} after the first faulted answer; {limit_s:g} s are allowed"
+    return inference("in_time", verdict, says)
+
+
+def _notification(facts: Facts) -> Rule:
+    """FAIL where Alertmanager had its time for a delivery and the recorder got none."""
+    for alert, edge in edges(facts).items():
+        if not edge.known:
+            says = f"{alert} never fired, so nobody could be notified of it"
+            return inference("notification", Verdict.FAIL, says)
+        if any(at_ns >= edge.lo_ns for at_ns in notified_ns(facts, alert)):
+            continue
+        wait_s = NOTIFY_S_MAX + float(facts.evidence.manifest["timing"]["group_wait_s"])
+        watched_s = (facts.stop_ns - edge.hi_ns) / NS_PER_S
+        says = f"{alert} fired, and no receiver was notified within the {watched_s:.1f} s after it"
+        return inference(
+            "notification", unless(True, Verdict.FAIL if watched_s >= wait_s else Verdict.INCONCLUSIVE), says
+        )
+    count = len(facts.evidence.notifications)
+    return inference("notification", Verdict.PASS, f"Every required alert was notified ({count} notifications came)")
+
+
+def _forbidden(facts: Facts) -> Rule:
+    names = _forbidden_names(facts)
+    if not names:
+        return witness("forbidden", Verdict.PASS, "No alert is forbidden")
+    fired = {name: facts.alerts.firing(name) for name in names}
+    for name, times in fired.items():
+        if times.size:
+            at_s = (int(times[0]) - facts.start_ns) / NS_PER_S
+            says = f"The forbidden alert {name} was firing in {times.size} samples, first at {at_s:.1f} s of the load"
+            return witness("forbidden", Verdict.FAIL, says)
+    samples_count = int(facts.evidence.samples["t_ns"].size)
+    if samples_count == 0 or facts.start_ns == 0 or _is_blind(facts, facts.start_ns, facts.stop_ns):
+        gap_s = blind_ns(facts, facts.start_ns, facts.stop_ns) / NS_PER_S
+        says = f"No forbidden alert was seen, but Prometheus has no sample for {gap_s:.1f} s of the load"
+        return witness("forbidden", Verdict.INCONCLUSIVE, says)
+    says = f"0 firing samples of {', '.join(names)} among {samples_count} samples without a hole"
+    return witness("forbidden", Verdict.PASS, says)
+
+
+def _resolved(facts: Facts) -> Rule:
+    """FAIL where it still fires RESOLVE_S_MAX after the fault was healed."""
+    healed_ns = [int(event.data["hi_ns"]) for event in facts.evidence.of(Kind.FAULT_HEALED)]
+    samples_ns = facts.evidence.samples["t_ns"]
+    if not healed_ns or samples_ns.size == 0:
+        why = "the fault was never healed" if not healed_ns else "Prometheus has no samples"
+        return inference("resolved", Verdict.INCONCLUSIVE, f"Whether the alert resolved is open: {why}")
+    last_ns = int(samples_ns.max())
+    firing = np.concatenate([facts.alerts.of_canary(alert, "firing", facts.versions[1]) for alert in facts.required])
+    still = firing[firing > last_ns - round(RESOLVED_S * NS_PER_S)]
+    after_s = (last_ns - max(healed_ns)) / NS_PER_S
+    if after_s < RESOLVED_S:
+        says = f"Samples end {after_s:.1f} s after the fault was healed, too soon to see the alert resolve"
+        return inference("resolved", Verdict.INCONCLUSIVE, says)
+    if still.size == 0:
+        says = f"0 firing samples in the last {RESOLVED_S:g} s of the samples, which end {after_s:.1f} s after the heal"
+        return inference("resolved", Verdict.PASS, says)
+    verdict = Verdict.FAIL if after_s >= RESOLVE_S_MAX else Verdict.INCONCLUSIVE
+    says = f"It was still firing {after_s:.1f} s after the fault was healed; {RESOLVE_S_MAX:g} s are allowed"
+    return inference("resolved", verdict, says)

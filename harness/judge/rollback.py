@@ -1,0 +1,182 @@
+"""rollback: was it rolled back for this cause, is the canary out of status, route and traffic, and in time.
+
+Terms. *Decided*: the controller's own record says roll_back; a claim, which the other rules check. The
+canary's weight is read from three places that can disagree: the controller's *status*, the router's live
+*route*, and the *traffic* itself. The *cause* is right when the decision names a required alert and came
+after the first faulted answer and after that alert fired. *Shifted*: the latest dispatch to the canary;
+*drained*: its last completion. The *hold* is the time after weight 0 in the route in which it must stay 0.
+
+Measured: `shift_s_min`, `shift_s_max`, `drain_s_min`, `drain_s_max`; `late_count`, requests to the canary
+after it was out, `late_op_ids`, and `watched_count`, requests that could have been; `hold_s` observed;
+`readback_version`.
+
+What an experiment that expects promotion asks stands in promotion.py. Where the fault, the alert or the
+decision never came, what should have followed is FAIL by inference, and says what was missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from harness.clock import NS_PER_S
+from harness.evidence.finding import Finding, Instant, Rule, Verdict
+from harness.evidence.format import Kind
+from harness.judge import alert, promotion, traffic
+from harness.judge.chain import durations_ns, rollback_decision
+from harness.judge.facts import Facts
+from harness.judge.saying import LISTED_MAX, bounded, finding, inference, seconds, unless, witness
+from harness.judge.weights import reads, watched_ns
+
+ID: Final = "rollback"
+
+
+def check(facts: Facts) -> Finding:
+    """Nine rules for `rolled_back`, five for `promoted`."""
+    if not facts.rolls_back:
+        return promotion.check(facts)
+    late = _late(facts)
+    rules = (
+        _decided(facts),
+        _cause(facts),
+        _weight(facts),
+        _route(facts),
+        _traffic(facts, late),
+        _hold(facts),
+        _in_time(facts),
+        _drained(facts),
+        _stable_runs(facts),
+    )
+    return finding(ID, rules, _measured(facts, late), "Stable has all the traffic again, for this cause and in time")
+
+
+def _late(facts: Facts) -> traffic.Late | None:
+    zero = facts.chain["weight_zero_status"]
+    return traffic.late_dispatches(facts, "canary", zero.hi_ns) if zero.known else None
+
+
+def _measured(facts: Facts, late: traffic.Late | None) -> dict[str, Any]:
+    measured: dict[str, Any] = {"readback_version": str(facts.evidence.service.meta.get("version", ""))}
+    durations = durations_ns(facts.chain)
+    for name in ("shift", "drain"):
+        if name in durations:
+            low_ns, high_ns = durations[name]
+            measured[f"{name}_s_min"], measured[f"{name}_s_max"] = low_ns / NS_PER_S, high_ns / NS_PER_S
+    if late is not None:
+        measured["late_count"], measured["watched_count"] = late.seen, late.watched
+        measured["late_op_ids"] = list(late.op_ids[:LISTED_MAX])
+    zero = facts.chain["weight_zero_route"]
+    if zero.known:
+        measured["hold_s"] = watched_ns(facts, zero.hi_ns) / NS_PER_S
+    return measured
+
+
+def _decided(facts: Facts) -> Rule:
+    event = rollback_decision(facts)
+    if event is None:
+        webhooks = len(facts.evidence.of(Kind.WEBHOOK_RECEIVED))
+        says = f"The controller never decided to roll back; it had received {webhooks} webhooks"
+        return inference("decided", Verdict.FAIL, says)
+    return inference("decided", Verdict.PASS, f"The controller decided to roll back: {event.data['reason']}")
+
+
+def _cause(facts: Facts) -> Rule:
+    event = rollback_decision(facts)
+    if event is None:
+        return inference("cause", Verdict.FAIL, "No rollback was decided, so it has no cause")
+    name, first = str(event.data["alert"]), facts.chain["first_faulted_response"]
+    if name not in facts.required:
+        says = f"It was decided for {name or 'no alert'!r}, which is not required: {event.data['reason']}"
+        return witness("cause", Verdict.FAIL, says)
+    on = facts.chain["fault_on"]
+    if on.known and event.t_ns < (first.lo_ns if first.known else on.lo_ns):
+        return witness("cause", Verdict.FAIL, "The rollback was decided before the first faulted answer")
+    edge = alert.edges(facts)[name]
+    if not edge.known:
+        return witness(
+            "cause", Verdict.INCONCLUSIVE, f"It was decided for {name}, but no sample shows why: {edge.unknown}"
+        )
+    after_s = (event.t_ns - edge.lo_ns) / NS_PER_S
+    if after_s < 0:
+        return witness("cause", Verdict.FAIL, f"It was decided for {name} {-after_s:.3f} s before that alert fired")
+    return witness("cause", Verdict.PASS, f"It was decided for {name}, at most {after_s:.3f} s after that alert fired")
+
+
+def _weight(facts: Facts) -> Rule:
+    return inference("weight", *_reached(facts.chain["weight_zero_status"], "The controller's status"))
+
+
+def _route(facts: Facts) -> Rule:
+    return inference("route", *_reached(facts.chain["weight_zero_route"], "The router"))
+
+
+def _reached(zero: Instant, who: str) -> tuple[Verdict, str]:
+    if not zero.known:
+        return Verdict.FAIL, f"{who} never showed weight 0 for the canary: {zero.unknown}"
+    return Verdict.PASS, f"{who} shows weight 0 for the canary"
+
+
+def _traffic(facts: Facts, late: traffic.Late | None) -> Rule:
+    if late is None:
+        says = (
+            f"No instant is known from which the canary should get nothing: {facts.chain['weight_zero_status'].unknown}"
+        )
+        return witness("traffic", Verdict.INCONCLUSIVE, says)
+    if not facts.clocks_known and not late.by_client:
+        return witness("traffic", Verdict.INCONCLUSIVE, "No clock sample places the router's stamps")
+    return witness("traffic", traffic.verdict_of(late), traffic.says_of(late, "canary"))
+
+
+def _hold(facts: Facts) -> Rule:
+    zero, hold_s = facts.chain["weight_zero_route"], float(facts.evidence.manifest["hold_s"])
+    if not zero.known:
+        says = f"Weight 0 was never there to be held: {zero.unknown}"
+        return witness("hold", Verdict.INCONCLUSIVE, says)
+    lo_ns, hi_ns, weight = reads(facts, Kind.WEIGHT_READ)
+    until_ns = max(zero.hi_ns + round(hold_s * NS_PER_S), facts.stop_ns)
+    after = (lo_ns >= zero.hi_ns) & (hi_ns <= until_ns)
+    up = np.flatnonzero(after & (weight > 0))
+    if up.size:
+        at_s = (int(hi_ns[up[0]]) - zero.hi_ns) / NS_PER_S
+        says = f"The router showed {weight[up[0]]:g} % for the canary again {at_s:.1f} s after weight 0"
+        return witness("hold", Verdict.FAIL, says)
+    watched_s = watched_ns(facts, zero.hi_ns) / NS_PER_S
+    says = (
+        f"0 of {int(after.sum())} reads were above 0 in {watched_s:.1f} s after weight 0; {hold_s:g} s must be watched"
+    )
+    return witness("hold", unless(watched_s < hold_s), says)
+
+
+def _in_time(facts: Facts) -> Rule:
+    limit_s, durations = facts.limit_s("shifted_s_max"), durations_ns(facts.chain)
+    zero = facts.chain["weight_zero_route"]
+    if not zero.known or "shift" not in durations:
+        first, shifted = facts.chain["first_faulted_response"], facts.chain["shifted"]
+        why = first.unknown or shifted.unknown or zero.unknown
+        return inference("in_time", Verdict.FAIL, f"The traffic was not shifted within {limit_s:g} s: {why}")
+    took = durations["shift"]
+    says = (
+        f"The last request went to the canary {seconds(took)} after the first faulted answer; {limit_s:g} s are allowed"
+    )
+    return inference("in_time", bounded(took, limit_s), says)
+
+
+def _drained(facts: Facts) -> Rule:
+    limit_s, durations = facts.limit_s("drained_s_max"), durations_ns(facts.chain)
+    if "drain" not in durations:
+        says = f"Whether the canary drained is open: {facts.chain['drained'].unknown}"
+        return inference("drained", Verdict.INCONCLUSIVE, says)
+    took = durations["drain"]
+    says = f"The canary's last answer came {seconds(took)} after the last request to it; {limit_s:g} s are allowed"
+    return inference("drained", bounded(took, limit_s), says)
+
+
+def _stable_runs(facts: Facts) -> Rule:
+    version, stable = facts.evidence.service.meta.get("version"), facts.versions[0]
+    if not version:
+        return witness(
+            "stable_runs", Verdict.INCONCLUSIVE, "No instance of stable was asked for its version at the end"
+        )
+    says = f"The instance behind the final read says it is {version}; stable is {stable}"
+    return witness("stable_runs", unless(version != stable, Verdict.FAIL), says)
