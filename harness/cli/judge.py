@@ -23,10 +23,9 @@ def command(run_dir: Path) -> int:
 
 
 def print_verdict(findings: Findings, run_dir: Path) -> None:
-    """The sentence, the table, the report's path and the last line."""
+    """The table with its sentence, the report's path and the last line."""
     from harness.report import words
 
-    click.echo(words.verdict_sentence(findings))
     click.echo(words.checks_table(findings))
     click.echo(f"report: {run_dir / 'report.html'}")
     click.echo(f"verdict: {findings.verdict} {run_dir}")

@@ -108,7 +108,8 @@ class Live:
     def _tracks(self) -> dict[str, str]:
         """stable and canary by version, once the manifest is there."""
         if not self._versions and self._manifest.exists():
-            self._versions = json.loads(self._manifest.read_text())["versions"]
+            versions = json.loads(self._manifest.read_text())["versions"]
+            self._versions = {track: versions[track] for track in ("stable", "canary")}
         return self._versions
 
 

@@ -161,7 +161,10 @@ class Trial:
         """Break the canary at a seeded random phase against scrapes and evaluations, undo record first."""
         fault = self._fault()
         self.enter("fault")
-        clock.sleep(1.0 + random.Random(self.prepared.experiment.load.seed).random())
+        seed = self.prepared.experiment.load.seed
+        clock.sleep(1.0 + random.Random(seed).random())
+        # The injector draws from the trial's seed, so that two trials of one seed are hit alike.
+        arguments = {"seed": seed, **arguments}
         for canary in self.canaries:
             token = self.spec.endpoints.control_token
             self.fault_entry = self.guard.undo_add(fault.undo_request(canary, token))
