@@ -38,6 +38,8 @@ LEADER_PX: Final = 16.0  # height in which the lines lead from the flags to thei
 STRIP_PX: Final = 18.0
 TICK_STEPS_S: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 LEFT_PX, RIGHT_PX = 46.0, 12.0
+BAR_PX: Final = 240.0
+BAR_MIN_PX: Final = 4.0  # an instant must still be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def _fault(evidence: Evidence, zero_ns: int, to_s: float) -> Iterator[Span]:
 
 def draw(chart: Chart, width: int, prefix: str) -> Markup:
     """One drawing. `prefix` keeps its element ids apart from the other's."""
-    top = MARK_PX + LEADER_PX + 2 * STRIP_PX + 6
+    top = (MARK_PX + LEADER_PX if chart.marks else 0) + STRIP_PX * (2 if chart.fault else 1) + 6
     frame = _Frame(width=width, from_s=chart.from_s, to_s=chart.to_s, top=top, prefix=prefix)
     panels = _panels(chart.series, chart.weights, top)
     bottom = panels[-1].bottom
@@ -199,6 +201,20 @@ def draw(chart: Chart, width: int, prefix: str) -> Markup:
         body=body,
         ctop=_n(panels[0].top),
         bottom=_n(bottom),
+    )
+
+
+def bar(mark: Mark, first_s: float, last_s: float) -> Markup:
+    """Where an edge lies between the first and the last one: a bar for a cell of the chain's table, not read aloud."""
+    per_s = (BAR_PX - BAR_MIN_PX) / max(last_s - first_s, 1e-9)
+    return Markup(
+        '<svg class="bar" viewBox="0 0 {width} 12" width="{width}" height="12" aria-hidden="true">'
+        '<line class="base" x1="0" x2="{width}" y1="6" y2="6"/>'
+        '<rect x="{}" y="1" width="{}" height="10" rx="1.5"/></svg>'
+    ).format(
+        _n((mark.from_s - first_s) * per_s),
+        _n(max((mark.to_s - mark.from_s) * per_s, BAR_MIN_PX)),
+        width=_n(BAR_PX),
     )
 
 
@@ -306,7 +322,8 @@ def _fault_shades(chart: Chart, frame: _Frame, bottom: float) -> Iterator[Markup
 
 def _strips(chart: Chart, frame: _Frame) -> Iterator[Markup]:
     """The strip of phases and the strip of the fault; drawn last, so that the marks' lines pass behind them."""
-    phase_y, fault_y = frame.top - 2 * STRIP_PX - 4, frame.top - STRIP_PX - 2
+    fault_y = frame.top - STRIP_PX - 2
+    phase_y = fault_y - STRIP_PX - 2 if chart.fault else fault_y
     for number, phase in enumerate(chart.phases):
         yield from _strip(phase, frame, phase_y, f"phase phase-{number % 2}", phase.name)
     for fault in chart.fault:

@@ -17,7 +17,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import PurePath
@@ -36,6 +36,7 @@ from harness.report.series import Floats
 
 MEASURED_MAX: Final = 40  # measured values shown of one check
 RULES_MAX: Final = 60
+NO_LIMIT: Final = "none"
 PROBLEMS_MAX: Final = 20
 SETTINGS_MAX: Final = 200
 DESCRIPTION_LETTERS_MAX: Final = 800
@@ -53,6 +54,7 @@ class ChainRow:
     known: bool
     when: str
     source: str
+    bar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def page(evidence: Evidence, findings: Findings) -> str:
         wide=chart.draw(drawing, chart.WIDE_PX, "wide"),
         narrow=chart.draw(drawing, chart.NARROW_PX, "narrow"),
         seconds=list(_second_rows(drawing)),
-        chain=list(chain_rows(findings, drawing.zero.t_ns)),
+        chain=_with_bars(chain_rows(findings, drawing.zero.t_ns), drawing.marks),
+        chain_known=bool(drawing.marks),
+        chain_unknown=_unknown_chain(findings),
         durations=duration_rows(evidence, findings),
         ledger=ledger.build(evidence, findings, drawing.zero.t_ns),
         facts=_facts(evidence),
@@ -182,11 +186,27 @@ def chain_rows(findings: Findings, zero_ns: int) -> Iterator[ChainRow]:
         )
 
 
+def _with_bars(rows: Iterator[ChainRow], marks: Sequence[chart.Mark]) -> list[ChainRow]:
+    """Each known edge with its bar, on one scale from the first to the last known edge."""
+    first_s = min((mark.from_s for mark in marks), default=0.0)
+    last_s = max((mark.to_s for mark in marks), default=0.0)
+    bars = {mark.place: chart.bar(mark, first_s, last_s) for mark in marks}
+    return [replace(row, bar=bars.get(row.place, "")) for row in rows]
+
+
+def _unknown_chain(findings: Findings) -> str:
+    """Why no edge is known, each reason once."""
+    reasons = dict.fromkeys(words.plain(instant.unknown) for instant in findings.chain.values() if not instant.known)
+    return f"No event of the chain is known: {'; '.join(reasons) or 'none was looked for'}."
+
+
 def duration_rows(evidence: Evidence, findings: Findings) -> list[DurationRow]:
-    """Every duration that was measured, limited or bounded, beside its limit."""
+    """Every duration beside its limit; none at all where nothing was measured and nothing limited."""
     expect = evidence.manifest.get("expect", {})
     names = [*words.DURATIONS, *(name for name in findings.durations_s if name not in words.DURATIONS)]
-    return [_duration_row(name, findings, expect) for name in names]
+    rows = [_duration_row(name, findings, expect) for name in names]
+    shown = bool(findings.durations_s) or any(row.limit != NO_LIMIT for row in rows)
+    return rows if shown else []
 
 
 def _duration_row(name: str, findings: Findings, expect: Mapping[str, Any]) -> DurationRow:
@@ -198,7 +218,7 @@ def _duration_row(name: str, findings: Findings, expect: Mapping[str, Any]) -> D
         label=words.plain(said.label),
         between=said.between,
         measured=words.seconds(*measured) if measured else "not measured",
-        limit=f"{words.number(float(limit_s))} s" if limit_s is not None else "none",
+        limit=f"{words.number(float(limit_s))} s" if limit_s is not None else NO_LIMIT,
         standing=words.limit_word(measured, float(limit_s)) if measured and limit_s is not None else "",
         possible=words.seconds(*bounds) if bounds else "",
     )

@@ -100,5 +100,6 @@ def _repeat(evidence: Evidence) -> Iterator[str]:
         yield "```sh"
         yield command
         yield "```"
-    yield f"Evidence: {escaped(PurePath(evidence.run_dir).name)}"
+    if evidence.run_dir:
+        yield f"Evidence: {escaped(PurePath(evidence.run_dir).name)}"
     yield ""

@@ -11,6 +11,7 @@ Not covered: other languages than English.
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +36,9 @@ SYMBOLS: Final = {Verdict.PASS: "✓", Verdict.INCONCLUSIVE: "?", Verdict.FAIL: 
 
 @dataclass(frozen=True, slots=True)
 class CheckWords:
-    """One check: the question it answers, what its FAIL means, what its INCONCLUSIVE leaves open."""
+    """One check: its topic, the question it answers, what its FAIL means, what its INCONCLUSIVE leaves open."""
 
+    topic: str
     question: str
     failed: str
     open: str
@@ -44,56 +46,67 @@ class CheckWords:
 
 CHECKS: Final[Mapping[str, CheckWords]] = {
     "evidence": CheckWords(
+        "the evidence itself",
         "Is the recorded evidence whole?",
         "the recorded evidence contradicts itself",
         "the recorded evidence is not whole",
     ),
     "generator": CheckWords(
+        "the load itself",
         "Was the load real: sent as planned and on time?",
         "the load was not sent as planned",
         "it is not certain that the load was sent as planned",
     ),
     "baseline": CheckWords(
+        "the service before the fault",
         "Was the service well before the fault?",
         "the service was not well even before the fault",
         "it is not certain that the service was well before the fault",
     ),
     "fault": CheckWords(
+        "the fault's reach",
         "Did the fault reach the canary, as strong as planned, and nothing else?",
         "the fault did not do what the experiment says",
         "it is not certain that the fault reached the canary as planned",
     ),
     "split": CheckWords(
+        "measured share against weight",
         "Did the traffic follow the configured weight?",
         "the traffic did not follow the configured weight",
         "it is not certain that the traffic followed the configured weight",
     ),
     "alert": CheckWords(
+        "the alerts",
         "Did the right alerts fire in time, and no wrong one?",
         "the alerts did not do what they must",
         "it is not certain that the alerts did what they must",
     ),
     "rollback": CheckWords(
+        "how the rollout ended",
         "Did the rollout end as it must, in time and for the right reason?",
         "the rollout did not end as it must",
         "it is not certain that the rollout ended as it must",
     ),
     "requests": CheckWords(
+        "lost and slowed requests",
         "Which requests were lost or slowed, and is every one accounted for?",
         "requests were lost that must not be lost",
         "it is not certain which requests were lost",
     ),
     "data_loss": CheckWords(
+        "stored data",
         "Is every acknowledged write there, once and unchanged?",
         "the stored data is not what the service had acknowledged",
         "it is not certain that every acknowledged write is still there",
     ),
     "recovery": CheckWords(
+        "the service afterwards",
         "Did the service get well again, and stay well?",
         "the service did not get well again",
         "it is not certain that the service got well again",
     ),
     "cleanup": CheckWords(
+        "what was left behind",
         "Is everything as it was before the trial?",
         "the trial left something behind",
         "it is not certain that nothing was left behind",
@@ -144,20 +157,20 @@ DURATIONS: Final[Mapping[str, DurationWords]] = {
 
 _LIMITS: Final = ("detect_s_max", "shifted_s_max", "drained_s_max")
 
-# Endings of a measured name -> (unit, factor). Shares are shown in percent: that is how experiments speak of them.
-_UNITS: Final = (
-    ("_ns", " s", 1 / NS_PER_S),
-    ("_ms", " ms", 1.0),
-    ("_s_max", " s", 1.0),
-    ("_s", " s", 1.0),
-    ("_rps", " requests/s", 1.0),
-    ("_percent", " %", 1.0),
-    ("_points", " points", 1.0),
-    ("_share", " %", 100.0),
-    ("_ratio", " %", 100.0),
-    ("_rate", " %", 100.0),
-    ("_rate_detectable", " %", 100.0),
-)
+# What a measured name may end in after its unit, then unit -> (text, factor). Shares are shown in percent: that is how
+# experiments speak of them.
+_QUALIFIERS: Final = re.compile(r"(_(max|min|lo|hi|detectable))+$")
+_UNITS: Final[Mapping[str, tuple[str, float]]] = {
+    "ns": (" s", 1 / NS_PER_S),
+    "ms": (" ms", 1.0),
+    "s": (" s", 1.0),
+    "rps": (" requests/s", 1.0),
+    "percent": (" %", 1.0),
+    "points": (" points", 1.0),
+    "share": (" %", 100.0),
+    "ratio": (" %", 100.0),
+    "rate": (" %", 100.0),
+}
 
 
 def plain(text: object, length_max: int = 400) -> str:
@@ -193,7 +206,7 @@ def measured_value(name: str, value: Any) -> str:
         return "not known"
     if not isinstance(value, int | float):
         return plain(value)
-    unit, factor = next(((unit, factor) for end, unit, factor in _UNITS if name.endswith(end)), ("", 1.0))
+    unit, factor = _UNITS.get(_QUALIFIERS.sub("", name).rpartition("_")[2], ("", 1.0))
     return f"{number(value * factor)}{unit}"
 
 
@@ -204,19 +217,30 @@ def anchor(check: str) -> str:
 
 def check_words(check: str) -> CheckWords:
     """The words of a check; of one this version does not know, made from its name."""
-    fallback = CheckWords("", f"the check {plain(check)} does not hold", f"the check {plain(check)} has no answer")
+    fallback = CheckWords("", "", f"the check {plain(check)} does not hold", f"the check {plain(check)} has no answer")
     return CHECKS.get(check, fallback)
 
 
 def not_asked(findings: Findings) -> str:
-    """One sentence on what the verdict says nothing about."""
-    if not findings.not_asked:
+    """What the verdict says nothing about: what target or experiment leave out, and what the judge has no check for."""
+    answered = {check.id for check in findings.checks}
+    absent = [name for name in CHECKS if name not in answered and name not in findings.not_asked]
+    parts = []
+    if findings.not_asked:
+        parts.append(f"Left out by the experiment or its target: {_named(findings.not_asked)}.")
+    if absent:
+        parts.append(f"Not judged on its own here: {_named(absent)}.")
+    if not parts:
         return "Nothing was left out: every check was asked."
-    items = [
-        f"{plain(item)} ({check_words(item).question})" if item in CHECKS else plain(item)
-        for item in findings.not_asked
-    ]
-    return f"Not asked, so the verdict says nothing about it: {'; '.join(items)}"
+    return f"{' '.join(parts)} The verdict says nothing about {'it' if _is_one(findings, absent) else 'them'}."
+
+
+def _is_one(findings: Findings, absent: Sequence[str]) -> bool:
+    return len(findings.not_asked) + len(absent) == 1
+
+
+def _named(checks: Sequence[str]) -> str:
+    return ", ".join(f"{plain(check)} ({CHECKS[check].topic})" if check in CHECKS else plain(check) for check in checks)
 
 
 def tally(findings: Findings) -> str:
@@ -279,7 +303,7 @@ def verdict_sentence(findings: Findings) -> str:
     words = check_words(headline_check(findings))
     if findings.verdict is Verdict.FAIL:
         return f"FAIL: {words.failed}."
-    return f"INCONCLUSIVE: nothing is proven either way, because {words.open}."
+    return f"INCONCLUSIVE: the trial proves neither success nor failure, because {words.open}."
 
 
 def headline_check(findings: Findings) -> str:

@@ -1,10 +1,14 @@
 """summary.md and junit.xml: what a CI system reads."""
 
+import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from harness.evidence.finding import Finding, Findings, Headline, Rule, RuleKind, Verdict
 from harness.report import junit, summary
 
 LINES_MAX = 60
@@ -29,7 +33,7 @@ def test_summary_with_many_checks_is_short(trials):
 def test_junit_counts(trials):
     """FAIL is a failure, INCONCLUSIVE an error, not asked is skipped, and the totals agree."""
     evidence, findings = trials.interrupted()
-    failed = replace(trials.lost_writes()[1].checks[7], id="other")
+    failed = replace(trials.lost_writes()[1].checks[8], id="other")
     findings = replace(findings, checks=(*findings.checks, failed), not_asked=("split", "notice"))
     suite = ElementTree.fromstring(junit.xml(evidence, findings)).find("testsuite")
     found = {tag: len(suite.findall(f"testcase/{tag}")) for tag in ("failure", "error", "skipped")}
@@ -54,3 +58,32 @@ def test_junit_has_properties_and_measured_values(trials):
     properties = {each.get("name"): each.get("value") for each in root.iter("property")}
     assert (trials.RUN_ID, "PASS") == (properties["run_id"], properties["verdict"])
     assert "lag_p99_ms: 2 ms" in root.find(".//testcase[@name='generator']/system-out").text
+
+
+@given(text=st.text(max_size=60))
+def test_any_text_gives_a_junit_file_that_parses(trials, text):
+    """Whatever stands in a summary, the file parses and keeps the printable part."""
+    findings = Findings(
+        run_id=text,
+        experiment=text,
+        target=text,
+        verdict=Verdict.FAIL,
+        headline=Headline("", "", ""),
+        not_asked=(text,),
+        checks=(
+            Finding(f"a{text}", Verdict.FAIL, text, (Rule("r", RuleKind.WITNESS, Verdict.FAIL, text),), {text: text}),
+        ),
+        chain={},
+        durations_s={},
+        bounds_s={},
+    )
+    root = ElementTree.fromstring(junit.xml(trials.empty()[0], findings))
+    assert len(root.findall(".//failure")) == 1
+
+
+@given(text=st.text(max_size=60))
+def test_any_text_is_one_line_of_markdown(text):
+    """No text breaks its line, opens a tag or ends a table cell."""
+    line = summary.escaped(text)
+    assert len(line.splitlines()) <= 1
+    assert re.findall(r"[<>]|(?<!\\)(?:\\\\)*\|", line) == []

@@ -40,7 +40,7 @@ def test_durations_on_the_page_are_those_of_the_findings(trials):
 def test_chain_on_the_page_is_relative_to_the_first_bad_answer(trials):
     """Every edge's cell holds its interval in seconds after the first faulted answer."""
     evidence, findings = trials.rolled_back()
-    cells = re.findall(r'<td class="when">([^<]*)</td><td>', html.page(evidence, findings).partition('id="chain"')[2])
+    cells = re.findall(r'<td class="when">([^<]*)<br>', html.page(evidence, findings).partition('id="chain"')[2])
     zero_ns = findings.chain["first_faulted_response"].lo_ns
     wanted = [words.relative(edge, zero_ns) for edge in findings.chain.values()]
     assert wanted == cells[: len(wanted)]
@@ -110,3 +110,19 @@ def test_run_section_has_what_is_needed_to_repeat(trials):
         "rules/canary.yml",
     )
     assert [] == [each for each in wanted if each not in text]
+
+
+def test_bars_of_the_chain_share_one_scale(trials):
+    """The first known edge's bar begins at the left end, and the last one's ends at the right end."""
+    page = html.page(*trials.rolled_back())
+    bars = [(float(x), float(width)) for x, width in re.findall(r'<rect x="([\d.]+)" y="1" width="([\d.]+)"', page)]
+    assert 11 == len(bars)
+    assert 0.0 == bars[0][0]
+    assert pytest.approx(240.0, abs=0.2) == bars[-1][0] + bars[-1][1]
+
+
+def test_trial_without_a_fault_shows_no_empty_tables(trials):
+    """One sentence says why no event is known, and no duration without limit and measurement is listed."""
+    page = html.page(*trials.promoted())
+    assert "No event of the chain is known: nothing was broken in this trial." in page
+    assert "How long it took" not in page

@@ -20,7 +20,7 @@ from harness.report import words
         ("lost_writes", "FAIL: the stored data is not what the service had acknowledged."),
         (
             "interrupted",
-            "INCONCLUSIVE: nothing is proven either way, because the recorded evidence is not whole.",
+            "INCONCLUSIVE: the trial proves neither success nor failure, because the recorded evidence is not whole.",
         ),
         (
             "promoted",
@@ -59,6 +59,9 @@ def test_every_edge_of_the_chain_has_words():
         ("sent_count", 12345, "12,345"),
         ("loss_rate_detectable", 0.0019, "0.19 %"),
         ("marked_share", 0.314, "31.40 %"),
+        ("measured_share_lo", 0.17, "17 %"),
+        ("drain_s_min", 0.006, "0.006 s"),
+        ("strength_p", 0.5, "0.5"),
         ("at_ns", 1_500_000_000, "1.50 s"),
         ("whole", True, "yes"),
         ("edge_s", [1.0, 2.5], "1 s, 2.50 s"),
@@ -116,12 +119,12 @@ def test_checks_table_starts_with_the_headline(trials):
     lines = words.checks_table(findings, colour=True).splitlines()
     assert "\x1b[1;31mFAIL\x1b[0m: the stored data is not what the service had acknowledged." == lines[0]
     assert lines[1].startswith("cause: data_loss / data_loss.lost: 3 acknowledged writes")
-    assert "Not asked, so the verdict says nothing about it: split" in lines[2]
+    assert lines[2].startswith("Left out by the experiment or its target: split (measured share against weight). The")
 
 
 def test_tally_names_the_red_checks(trials):
     """The count of answers names every check that is not PASS."""
-    assert "Of 10 checks: 9 PASS, 1 FAIL (data_loss)." == words.tally(trials.lost_writes()[1])
+    assert "Of 11 checks: 10 PASS, 1 FAIL (data_loss)." == words.tally(trials.lost_writes()[1])
     assert "No check has an answer." == words.tally(replace(trials.findings(), checks=()))
 
 
@@ -134,3 +137,20 @@ def test_every_verdict_has_its_sign():
     """Every verdict has a meaning and a sign of its own, so that colour is never alone."""
     assert set(Verdict) == set(words.VERDICTS)
     assert 3 == len(set(words.SYMBOLS.values()))
+
+
+def test_not_asked_names_what_no_check_answers(trials):
+    """A check that is neither answered nor left out on purpose is named, so that silence is never a PASS."""
+    findings = trials.findings()
+    fewer = tuple(check for check in findings.checks if check.id not in {"split", "fault"})
+    said = words.not_asked(replace(findings, checks=fewer, not_asked=("fault",)))
+    assert (
+        "Left out by the experiment or its target: fault (the fault's reach). Not judged on its own here: "
+        "split (measured share against weight). The verdict says nothing about them."
+    ) == said
+
+
+def test_nothing_left_out_needs_every_check(trials):
+    """Only where every known check has an answer was nothing left out."""
+    whole = tuple(trials.check(name, "PASS", "fine") for name in words.CHECKS)
+    assert words.not_asked(replace(trials.findings(), checks=whole)) == "Nothing was left out: every check was asked."

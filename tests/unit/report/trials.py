@@ -228,6 +228,9 @@ def check(name, verdict, summary, *rules, **measured):
 
 PASSING = (
     check(
+        "evidence", "PASS", "Sealed, whole and without an error.", ("sealed", True, "PASS", "Every file is as sealed.")
+    ),
+    check(
         "generator",
         "PASS",
         "2,160 of 2,160 planned requests were sent; the worst was 4.1 ms late.",
@@ -377,7 +380,7 @@ def interrupted():
     whole = check("evidence", "INCONCLUSIVE", says, ("complete", True, "INCONCLUSIVE", says))
     return found, findings(
         verdict=Verdict.INCONCLUSIVE,
-        checks=(whole, *changed(PASSING, *open_checks)),
+        checks=changed(PASSING, whole, *open_checks),
         headline=Headline("evidence", "evidence.complete", says),
         chain=chain,
         durations_s={},
