@@ -1,0 +1,1 @@
+"""What `make bench` runs: the product's own figures, each against its bound."""
