@@ -159,8 +159,12 @@ def _forbidden(facts: Facts) -> Rule:
     fired = {name: facts.alerts.firing(name) for name in names}
     for name, times in fired.items():
         if times.size:
-            at_s = (int(times[0]) - facts.start_ns) / NS_PER_S
-            says = f"The forbidden alert {name} was firing in {times.size} samples, first at {at_s:.1f} s of the load"
+            at = (
+                f", first at {(int(times[0]) - facts.start_ns) / NS_PER_S:.1f} s of the load"
+                if facts.clocks_known
+                else ""
+            )
+            says = f"The forbidden alert {name} was firing in {times.size} samples{at}"
             return witness("forbidden", Verdict.FAIL, says)
     samples_count = int(facts.evidence.samples["t_ns"].size)
     if samples_count == 0 or facts.start_ns == 0 or _is_blind(facts, facts.start_ns, facts.stop_ns):

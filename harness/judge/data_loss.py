@@ -81,7 +81,7 @@ class Found:
 def check(facts: Facts) -> Finding:
     """Ten rules: seven witnesses, three on whether a zero means anything."""
     ledger = ledger_of(facts)
-    service, store = found_in(facts.evidence.service, ledger), found_in(facts.evidence.store, ledger)
+    service, store = found_in((facts.evidence.service, facts.evidence.store), ledger)
     seen = offenders(ledger, service, store, _scheduled_writes(facts, _STOP_GRACE_NS))
     canary_count = int((ledger.acked & ledger.canary).sum())
     rules = (
@@ -147,9 +147,15 @@ def is_among(values: Array, names: tuple[str, ...]) -> Array:
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def found_in(read: ReadBack, ledger: Ledger) -> Found:
-    """Which writes a read found, how often, and which it could have found."""
-    place = index_in(read.rows["op_id"], ledger.op_id)
+def found_in(reads: tuple[ReadBack, ReadBack], ledger: Ledger) -> tuple[Found, Found]:
+    """Which writes each read found, how often, and which it could have found. One look-up for both reads."""
+    service, store = reads
+    op_ids = np.concatenate([service.rows["op_id"], store.rows["op_id"]])
+    places = np.split(index_in(op_ids, ledger.op_id), [service.rows["op_id"].size])
+    return _found(service, places[0], ledger), _found(store, places[1], ledger)
+
+
+def _found(read: ReadBack, place: Array, ledger: Ledger) -> Found:
     count = np.bincount(place[place >= 0], minlength=ledger.op_id.size)
     started_ns = int(read.meta.get("started_ns", 0))
     return Found(read, place, count, read.complete & ledger.acked & (ledger.done_ns < started_ns))
