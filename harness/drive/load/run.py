@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import gevent.event
 
@@ -21,6 +22,8 @@ from harness.drive.load.recorder import RunRecorder, Sink
 from harness.drive.target.port import Profile, TargetKit
 from harness.errors import UsageError
 from harness.plan.validate import nearest
+
+CLOSE_S_MAX: Final = 5.0  # for the last batch and the end of the files; measured below 0.1 s
 
 
 def profile_of(kit: TargetKit, name: str, users: int) -> Profile:
@@ -68,7 +71,7 @@ class LoadRun:
     def finish(self) -> None:
         """Stop at a definite instant, drain, record, close. Whoever calls second waits for the first."""
         if self._finishing:
-            self._finished.wait(timeout=self.plan.drain_s)
+            self._finished.wait(timeout=self.plan.drain_s + CLOSE_S_MAX)
             return
         self._finishing = True
         try:

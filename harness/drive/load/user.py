@@ -24,6 +24,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +67,17 @@ def build_user(kit: str = "", headers: Headers | None = None, versions: Versions
     return type("LoadUser", (locust.User,), {"abstract": False, "tasks": [idle]})
 
 
+def _unshadow(locustfiles: Sequence[str]) -> None:
+    """Give their names back to packages: Locust enters a file `porttrack.py` into sys.modules as `porttrack`."""
+    for path in map(Path, locustfiles):
+        module = sys.modules.get(path.stem)
+        if module is not None and getattr(module, "__file__", None) == str(path):
+            del sys.modules[path.stem]
+        # Locust puts the current folder first on the path; the locustfile's own is asked last from here on.
+        folder = path.parent.resolve()
+        sys.path[:] = sorted(sys.path, key=lambda entry: Path(entry).resolve() == folder)
+
+
 def _add_options(parser: Any, **_: Any) -> None:
     """`--profile` is Locust's own option; here it names the kit's profile."""
     parser.add_argument("--seed", type=int, default=SEED_DEFAULT, help="seed of the schedule, default 7")
@@ -105,6 +117,7 @@ class _Session:
         """Refuse what cannot run before anything does, with one line."""
         self._environment = environment
         options = environment.parsed_options
+        _unshadow(environment.parsed_locustfiles)
         try:
             if not isinstance(runner, LocalRunner):
                 raise UsageError(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.drive.load.plan import LoadPlan, Timeouts, process_spec
+from harness.drive.load.plan import LoadPlan, Timeouts, encode, process_spec
 from harness.plan.target import Headers, Versions
 
 HEADERS = Headers(version="x-app-version", instance="x-app-instance", track="x-track", fault="x-fault")
@@ -54,14 +54,14 @@ class Kit:
         return Load(fails_at=40 if profile.name == "broken" else -1)
 '''
 
-LOCUSTFILE = '''
+LOCUSTFILE = """
 from harness.drive.load.user import build_user
 from harness.plan.target import Headers, Versions
 
 Fake = build_user(
     "fake", Headers("x-app-version", "x-app-instance", "x-track", "x-fault"), Versions("1.0", "1.1")
 )
-'''
+"""
 
 OK_HEAD = "HTTP/1.1 {status} X\r\nContent-Length: 2\r\nx-app-version: 1.1\r\nx-app-instance: c1\r\n{extra}\r\nok"
 
@@ -178,7 +178,7 @@ class Locust:
 
     def __init__(self, kit_path, tmp_path):
         self.environment = {**os.environ, "PYTHONPATH": str(kit_path)}
-        self.locustfile = tmp_path / "fakefile.py"
+        self.locustfile = tmp_path / "fake_kit.py"  # named like the kit's module, as locustfiles/porttrack.py is
         self.locustfile.write_text(LOCUSTFILE)
         self.cwd = tmp_path
         self.started = []
@@ -202,11 +202,17 @@ class Locust:
     def trial(self, plan):
         path = Path(plan.run_dir) / "load-plan.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        from harness.drive.load.plan import encode
-
         path.write_text(encode(plan))
         spec = process_spec(plan, str(path))
         return self._popen(spec.argv, **spec.env)
+
+    def until(self, process, event):
+        """Wait for an event of the service; a load that does not get there is shown with what it said."""
+        if event.wait(20):
+            return
+        process.kill()
+        output, errors = process.communicate(timeout=10)
+        pytest.fail(f"the service never saw that many requests; the load said:\n{output}{errors}")
 
     def close(self):
         for process in self.started:

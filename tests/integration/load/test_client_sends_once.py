@@ -25,7 +25,9 @@ def send(client, method, path, body=b""):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
-@pytest.mark.parametrize(("path", "error"), [("/drop", "closed without an answer"), ("/reset", "closed without an answer")])
+@pytest.mark.parametrize(
+    ("path", "error"), [("/drop", "closed without an answer"), ("/reset", "closed without an answer")]
+)
 def test_a_dropped_operation_reaches_the_service_once(service, method, path, error):
     """A request whose connection is closed or reset without an answer is sent once and is unknown."""
     client = client_of(service.url)
@@ -93,7 +95,7 @@ def test_a_refused_connection_is_failed():
     ],
 )
 def test_an_answer_is_classified_with_its_headers(service, path, outcome, status, mark):
-    """Status, version, instance and fault mark of a whole answer are taken from its headers; redirects are not followed."""
+    """Status, version, instance and fault mark come from a whole answer's headers; redirects are not followed."""
     client = client_of(service.url)
     answer = send(client, "GET", path)
     client.close()

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from harness.drive.load.plan import Timeouts
 from harness.evidence import tables
 from harness.evidence.format import OPERATIONS, SCHEDULE
 
@@ -42,7 +43,7 @@ def indices(columns):
 def test_a_stopped_load_accounts_for_every_arrival(locust, plan, service, timeline, rows, tmp_path, stop):
     """After a signal every arrival due before stopped_ns has exactly one row, none after it, and the exit code is 0."""
     process = locust.trial(plan)
-    assert service.at_request(150).wait(20)
+    locust.until(process, service.at_request(150))
     process.send_signal(stop)
     process.communicate(timeout=20)
     assert 0 == process.returncode
@@ -64,7 +65,7 @@ def test_a_stopped_load_accounts_for_every_arrival(locust, plan, service, timeli
 def test_the_timeline_says_ready_then_started_then_ticks(locust, plan, service, timeline):
     """Events come in order, and the ticks' counts add up to what was sent in whole seconds."""
     process = locust.trial(plan)
-    assert service.at_request(250).wait(20)
+    locust.until(process, service.at_request(250))
     process.terminate()
     process.communicate(timeout=20)
     kinds = [event["kind"] for event in timeline()]
@@ -79,11 +80,11 @@ def test_the_timeline_says_ready_then_started_then_ticks(locust, plan, service, 
 def test_failures_of_the_service_are_no_failure_of_the_load(locust, plan, service, rows):
     """A service that goes away leaves refused and unknown rows, and exit code 0."""
     process = locust.trial(plan)
-    assert service.at_request(100).wait(20)
+    locust.until(process, service.at_request(100))
     service.server.shutdown()
     service.server.server_close()
     service.behave = lambda connection, path: False
-    assert service.at_request(110).wait(20)
+    locust.until(process, service.at_request(110))
     process.terminate()
     process.communicate(timeout=20)
     columns, _ = rows()
@@ -94,7 +95,7 @@ def test_failures_of_the_service_are_no_failure_of_the_load(locust, plan, servic
 def test_a_kill_loses_at_most_the_last_half_second(locust, plan, service, rows, timeline):
     """After kill -9 the stream reads to its last whole batch, which is no more than a flush and its slack behind."""
     process = locust.trial(plan)
-    assert service.at_request(200).wait(20)
+    locust.until(process, service.at_request(200))
     process.kill()
     process.communicate(timeout=20)
     columns, _ = rows()
@@ -107,9 +108,9 @@ def test_a_stall_shows_and_nothing_planned_is_left_out(locust, plan, service, ro
     service.on_request = lambda total: total == 150 and service.thawed.clear()
     thaw = threading.Timer(1.5, service.thawed.set)
     process = locust.trial(plan)
-    assert service.at_request(150).wait(20)
+    locust.until(process, service.at_request(150))
     thaw.start()
-    assert service.at_request(600).wait(20)
+    locust.until(process, service.at_request(600))
     thaw.join(5)
     process.terminate()
     process.communicate(timeout=20)
@@ -121,23 +122,24 @@ def test_a_stall_shows_and_nothing_planned_is_left_out(locust, plan, service, ro
     assert sorted(planned) == indices(columns)
     assert {"ok"} == set(columns["outcome"])
     assert 1350 <= np.percentile(latency_ms, 99) <= 1650
-    assert 20 <= np.percentile(latency_ms[latency_ms < 1000], 50) or np.percentile(latency_ms, 50) < 100
     assert np.percentile(lag_ms, 99) < 100
 
 
-def test_what_is_unanswered_at_the_end_is_recorded_unknown(locust, plan, service, rows, timeline):
-    """Requests that outlive the drain are written as unknown, sent, without an answer."""
-    plan = msgspec.structs.replace(plan, drain_s=8.0)
+def test_a_stop_amid_a_stall_waits_for_the_time_outs(locust, plan, service, rows, timeline):
+    """What a frozen service never answers ends as an unknown time-out, and nothing is left in flight."""
+    bounds = Timeouts(connect_s=1.0, network_s=1.0, total_s=1.0)
     service.on_request = lambda total: total == 50 and service.thawed.clear()
-    process = locust.trial(msgspec.structs.replace(plan, drain_s=1.0, timeouts=plan.timeouts.__class__(1.0, 1.0, 1.0)))
-    assert service.at_request(80).wait(20)
+    process = locust.trial(msgspec.structs.replace(plan, drain_s=2.0, timeouts=bounds))
+    locust.until(process, service.at_request(80))
     process.terminate()
     process.communicate(timeout=20)
     columns, _ = rows()
     ended = timeline()[-1]
-    assert len(columns["op_id"]) == ended["recorded"] == ended["dispatched"]
-    assert 31 <= np.count_nonzero(columns["outcome"] == "unknown")
-    assert "" == "".join(set(columns["version"][columns["outcome"] == "unknown"]))
+    unknown = columns["outcome"] == "unknown"
+    assert len(columns["op_id"]) == ended["recorded"] == ended["dispatched"] == ended["completed"]
+    assert 31 <= np.count_nonzero(unknown)
+    assert {"time-out"} == set(columns["error"][unknown])
+    assert 0 == ended["in_flight"]
 
 
 def test_a_kit_that_fails_ends_the_load_loudly(locust, plan, timeline):
