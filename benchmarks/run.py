@@ -90,7 +90,8 @@ def timed(argv: Sequence[str], limit_s: float, cwd: Path = ROOT, **environment: 
     """Seconds that a command takes; CalledProcessError when it fails."""
     started = time.monotonic()
     subprocess.run(
-        argv, cwd=cwd, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s,
+        argv, cwd=cwd, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True,
+        timeout=limit_s,
         check=True,
     )  # fmt: skip
     return time.monotonic() - started
