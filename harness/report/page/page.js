@@ -72,11 +72,11 @@
   readout.hidden = false;
   readout.textContent = "Move over the chart, or focus it and use the arrow keys, to read its values.";
 }());
-// Paper cannot unfold anything: everything is opened for it, and closed again afterwards.
+// Paper cannot unfold anything: all but the table of seconds, whose chart is printed, is opened for it and closed again.
 (function () {
   var opened = [];
   window.addEventListener("beforeprint", function () {
-    opened = Array.from(document.querySelectorAll("details:not([open])"));
+    opened = Array.from(document.querySelectorAll("details:not([open]):not(.bulk)"));
     opened.forEach(function (details) { details.open = true; });
   });
   window.addEventListener("afterprint", function () {
