@@ -23,5 +23,5 @@ def command() -> int:
     for row in rows:
         click.echo(f"{row.status:<8} {row.name:<16} {row.version:<12} {row.says}")
     wrong = [row.name for row in rows if row.status != "ok" and row.name not in OPTIONAL]
-    click.echo(f"doctor: {len(rows) - len(wrong)} of {len(rows)} fine{': mend ' + ', '.join(wrong) if wrong else ''}")
+    click.echo(f"doctor: mend {', '.join(wrong)}" if wrong else "doctor: everything that a trial needs is there")
     return EXIT_HARNESS if wrong else 0

@@ -84,7 +84,7 @@ def events(run_dir: Path, *kinds: Kind) -> list[timeline.Event]:
 
 
 def test_released_guard_leaves_nothing_and_seals_nothing(start, tmp_path):
-    """After stop_all and release everything has ended, also what ignored SIGTERM and its child; sealing is the control's."""
+    """After stop_all and release all has ended, also what ignored SIGTERM and its child; sealing is the control's."""
     stub = start("release")
     assert stub.process.stdin is not None
     stub.process.stdin.write("\n")

@@ -30,11 +30,11 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def test_rollback_of_a_broken_canary_passes(experiment, start):
-    """The thread: alert, cause, rollback, traffic and writes are all proven, and judged again the bytes are the same."""
+    """The thread: alert, cause, rollback, traffic and writes are proven; judged again the bytes are the same."""
     trial = start(experiment())
     assert 0 == trial.code(), trial.output
     assert {"verdict": "PASS", "headline": ("", ""), "red": []} == trial.judged()
-    assert f"verdict: PASS {trial.run_dir}" == trial.output.splitlines()[-1]
+    assert f"verdict: PASS {trial.run_dir.name}" == trial.output.splitlines()[-1]
     assert [] == trial.leftovers()
     names = ("findings.json", "report.html", "summary.md", "junit.xml")
     first = {name: (trial.run_dir / name).read_bytes() for name in names}

@@ -20,7 +20,7 @@ def test_option_beats_environment_beats_default():
 
 def test_misspelt_setting_is_refused():
     """A HARNESS_ name that is no setting is an error with the nearest known one."""
-    with pytest.raises(UsageError, match="HARNESS_SEDE: no such setting; .*did you mean 'seed'"):
+    with pytest.raises(UsageError, match=r"HARNESS_SEDE: no such setting; .*did you mean 'seed'"):
         settings.load({}, {"HARNESS_SEDE": "4"})
 
 
@@ -28,7 +28,7 @@ def test_misspelt_setting_is_refused():
 def test_number_out_of_bounds_is_refused(text):
     """A number that is none or out of bounds is named with its origin."""
     found = settings.load({}, {"HARNESS_TRIAL_S_MAX": text})
-    with pytest.raises(UsageError, match="HARNESS_TRIAL_S_MAX: trial_s_max is .*, must be a number from 10 to 3600"):
+    with pytest.raises(UsageError, match=r"HARNESS_TRIAL_S_MAX: trial_s_max is .*, must be a number from 10 to 3600"):
         found.number("trial_s_max", 10, 3600)
 
 
