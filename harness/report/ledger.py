@@ -156,7 +156,7 @@ def _named(findings: Findings) -> Iterator[tuple[str, str]]:
             continue
         for name, value in check.measured.items():
             for text in _texts(value):
-                yield text, f"{check.id}: {name.replace('_', ' ')}"
+                yield text, f"{check.id}: {name.removesuffix('_op_ids').replace('_', ' ')}"
 
 
 def _texts(value: object) -> Iterable[str]:

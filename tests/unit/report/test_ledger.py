@@ -25,7 +25,7 @@ def test_lost_writes_are_named_by_the_judge_first(trials):
     found = ledger.build(evidence, findings, trials.at(26.41))
     lost = next(check for check in findings.checks if check.id == "data_loss").measured["lost_op_ids"]
     assert list(lost) == [item.op_id for item in found.offenders]
-    assert {"data_loss: lost op ids"} == {item.why for item in found.offenders}
+    assert {"data_loss: lost"} == {item.why for item in found.offenders}
     assert found.total.ok - 3 == found.total.ok_in_store
 
 
