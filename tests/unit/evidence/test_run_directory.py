@@ -14,9 +14,9 @@ from harness.evidence import run, seal, tables, timeline
 from harness.evidence.format import METRICS, OPERATIONS, ROUTING, Kind
 
 ROW = {
-    "op_id": "r-0", "user": 1, "kind": "positions", "key": "k", "seq": 1, "payload_hash": "h", "intended_ns": 1,
-    "sent_ns": 2,    "done_ns": 3, "outcome": "ok", "status": 201, "version": "1.0", "version_source": "header", "instance": "stable-1",
-    "attempt": 1, "fault_mark": "", "error": "",
+    "op_id": "r-0", "user": 1, "kind": "positions", "key": "k", "seq": 1, "payload_hash": "h",
+    "intended_ns": 1, "sent_ns": 2, "done_ns": 3, "outcome": "ok", "status": 201, "version": "1.0",
+    "version_source": "header", "instance": "stable-1", "attempt": 1, "fault_mark": "", "error": "",
 }  # fmt: skip
 
 
