@@ -32,7 +32,7 @@ async def on_api_error(_request: Request, error: Exception) -> Response:
 
 
 async def on_http_exception(_request: Request, error: Exception) -> Response:
-    """Starlette's own refusals (no such route, method not allowed, body too large) in our shape."""
+    """Starlette's own refusals (no such route, method not allowed) in our shape."""
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).name.lower()
     answer = error_answer(ApiError(error.status_code, code, error.detail))

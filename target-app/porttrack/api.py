@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from porttrack.answers import json_answer
-from porttrack.decode import decode, invalid
+from porttrack.decode import decode, invalid, read_body
 from porttrack.edge import Handler
 from porttrack.errors import ApiError
 from porttrack.port_calls import PortCall
@@ -35,6 +35,7 @@ from porttrack.releases.v1_0 import SEQ_MAX, gap_problem
 from porttrack.store import Box, Put, Row, Store
 from porttrack.timestamps import Timestamp, check
 
+BODY_BYTES_MAX: Final = 65536  # 20 reports are 3 kB
 VESSELS_MAX: Final = 1000
 TRACK_ROWS_MAX: Final = 1000
 PORT_CALLS_MAX: Final = 500
@@ -67,7 +68,7 @@ class Api:
     async def post_positions(self, request: Request) -> Response:
         """201 with the number of reports, once all are committed."""
         op_id = request_id(request)
-        batch = decode(self._batch_decoder, await request.body())
+        batch = decode(self._batch_decoder, await read_body(request, BODY_BYTES_MAX))
         for place, report in enumerate(batch.reports):
             problem = gap_problem(report)
             if problem is not None:
@@ -105,7 +106,7 @@ class Api:
         """201 for a new call, 200 for an accepted update or the same request again, 409 for a step back."""
         op_id = request_id(request)
         call_id = _uuid(request)
-        call = decode(_port_call_decoder, await request.body())
+        call = decode(_port_call_decoder, await read_body(request, BODY_BYTES_MAX))
         put = await self._store.put_port_call(op_id, call_id, call)
         body = {"id": call_id, "state": call.state, "request_id": op_id, "result": put.value}
         return json_answer(body, 201 if put is Put.CREATED else 200)
@@ -127,7 +128,7 @@ class Api:
         """201 for a new timestamp, 200 for the same body again, 409 for another body."""
         op_id = request_id(request)
         stamp_id = _uuid(request)
-        stamp = decode(_timestamp_decoder, await request.body())
+        stamp = decode(_timestamp_decoder, await read_body(request, BODY_BYTES_MAX))
         check(stamp)
         put = await self._store.put_timestamp(op_id, stamp_id, stamp)
         body = {"id": stamp_id, "request_id": op_id, "result": put.value}

@@ -26,8 +26,6 @@ from porttrack.pg_store import PostgresStore
 from porttrack.releases import by_name
 from porttrack.store import Store
 
-BODY_BYTES_MAX = 65536  # 20 reports are 3 kB
-
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -51,8 +49,7 @@ def build(config: Config, store: Store | None = None, faults: Faults | None = No
     endpoints = Api(store, release).routes()
     metrics = Metrics(config.release, [(method, path) for method, path, _ in endpoints], KINDS)
     routes = [
-        Route(path, guarded(path, handler, faults, metrics), methods=[method], max_body_size=BODY_BYTES_MAX)
-        for method, path, handler in endpoints
+        Route(path, guarded(path, handler, faults, metrics), methods=[method]) for method, path, handler in endpoints
     ]
     application = Starlette(routes=[*routes, *_own_routes(config, metrics)], exception_handlers=HANDLERS)
     return App(

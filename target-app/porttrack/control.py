@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from porttrack.answers import HANDLERS, error_answer, json_answer
+from porttrack.decode import read_body
 from porttrack.edge import Handler
 from porttrack.errors import ApiError
 from porttrack.faults import KINDS, Faults
@@ -36,7 +37,7 @@ def build_control(token: str, faults: Faults, metrics: Metrics) -> Starlette:
         return json_answer({"active": [{"fault": name, "remaining_s": left} for name, left in active.items()]})
 
     async def put_fault(request: Request) -> Response:
-        fault = faults.put(request.path_params["name"], await request.body())
+        fault = faults.put(request.path_params["name"], await read_body(request, BODY_BYTES_MAX))
         return json_answer(
             {"fault": fault.name, "arguments": fault.arguments, "deadline_s": fault.arguments.deadline_s}
         )
@@ -56,10 +57,7 @@ def build_control(token: str, faults: Faults, metrics: Metrics) -> Starlette:
         ("DELETE", "/faults/{name}", delete_fault),
         ("GET", "/in-flight", get_in_flight),
     )
-    routes = [
-        Route(path, _with_token(token, handler), methods=[method], max_body_size=BODY_BYTES_MAX)
-        for method, path, handler in endpoints
-    ]
+    routes = [Route(path, _with_token(token, handler), methods=[method]) for method, path, handler in endpoints]
     return Starlette(routes=routes, exception_handlers=HANDLERS)
 
 

@@ -1,4 +1,4 @@
-"""JSON bodies -> structs, with refusals that name the field and the value.
+"""Bodies: read up to a bound, then JSON -> structs, with refusals that name the field and the value.
 
 msgspec checks types and ranges in C and says where it stopped (`$.reports[3].sog`) but not what stood there;
 so the slow path, taken only by refused requests, reads the body once more and looks.
@@ -10,6 +10,7 @@ import re
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.requests import Request
 
 from porttrack.errors import ApiError
 
@@ -17,6 +18,20 @@ T = TypeVar("T")
 
 _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
+
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """The request's body. ApiError 413 past `bytes_max`, as soon as that is known."""
+    said = request.headers.get("content-length", "0")
+    body = bytearray()
+    if said.isdigit() and int(said) <= bytes_max:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > bytes_max:
+                break
+        else:
+            return bytes(body)
+    raise ApiError(413, "body_too_large", f"the body is larger than {bytes_max} bytes: send less at a time")
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -104,11 +104,13 @@ class Running:
         return httpx.Client(base_url=self.instance.control_url, timeout=10, headers=headers)
 
     def stop(self) -> int:
-        """SIGTERM; the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        _, rest = self.process.communicate(timeout=15)
-        self.log.append(rest)
-        return self.process.returncode
+        """SIGTERM and the log read to the end, where that was not done yet; the exit code."""
+        assert self.process.stderr is not None
+        if not self.process.stderr.closed:
+            self.process.send_signal(signal.SIGTERM)
+            self.log += self.process.stderr
+            self.process.stderr.close()
+        return self.process.wait(timeout=15)
 
 
 Start = Callable[..., Running]
@@ -119,10 +121,10 @@ def start(database: Database) -> Iterator[Start]:
     """Starts instances; whatever still runs at the end is stopped."""
     started: list[Running] = []
 
-    def start_one(release: str, name: str, track: str = "stable", with_control: bool = True) -> Running:
+    def start_one(release: str, name: str, track: str = "stable", with_control: bool = True, dsn: str = "") -> Running:
         port, control = free_port(), free_port()
         argv = [sys.executable, "-m", "porttrack.serve", "--release", release, "--instance", name, "--port", str(port)]
-        environment = {"PORTTRACK_DSN": database.dsn, "PATH": os.environ["PATH"]}
+        environment = {"PORTTRACK_DSN": dsn or database.dsn, "PATH": os.environ["PATH"]}
         if with_control:
             argv += ["--control-port", str(control)]
             environment["PORTTRACK_CONTROL_TOKEN"] = TOKEN
@@ -139,8 +141,7 @@ def start(database: Database) -> Iterator[Start]:
 
     yield start_one
     for running in started:
-        if running.process.poll() is None:
-            running.stop()
+        running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -107,8 +107,11 @@ def test_changed_and_incomplete_batches_have_another_hash(stable, database):
     gone, changed = batches[0], batches[1]
     with psycopg.connect(database.admin_dsn) as connection:
         connection.execute("UPDATE positions SET lat = lat + 1e-6 WHERE op_id = %s AND ordinal = 0", [changed.op_id])
-        connection.execute("INSERT INTO positions SELECT batch_id, 99, op_id, release, source, mmsi, seq, ts, lat, lon,"
-            " sog, cog, heading, rot, nav_status FROM positions WHERE op_id = %s AND ordinal = 0", [gone.op_id])
+        connection.execute(
+            "INSERT INTO positions SELECT batch_id, 99, op_id, release, source, mmsi, seq, ts, lat, lon,"
+            " sog, cog, heading, rot, nav_status FROM positions WHERE op_id = %s AND ordinal = 0",
+            [gone.op_id],
+        )
     wanted_hashes = {write.op_id: write.payload_hash for write in batches}
     for found in (KIT.read_back(stable.instance, hurt.wanted), KIT.store_scan(database.reader_dsn, hurt.run_id)):
         hashes = {write.op_id: write.payload_hash for write in found if write.kind == "positions"}
@@ -129,13 +132,6 @@ def test_purge_takes_this_run_and_no_other(stable, database, sent):
     assert [] == list(KIT.store_scan(database.reader_dsn, other.run_id))
     assert [] == list(KIT.read_back(stable.instance, other.wanted))
     assert before == KIT.count_rows(database.reader_dsn, sent.run_id)
-
-
-def test_quiesce_sees_open_transactions_and_in_flight(stable, canary, database):
-    """A request that waits for a lock is in flight and holds a transaction open; afterwards all is quiet."""
-    instances = [stable.instance, canary.instance]
-    quiet = KIT.quiesce(instances, database.reader_dsn)
-    assert (True, {"stable-1": 0, "canary-1": 0}) == (quiet.quiet, dict(quiet.in_flight))
 
 
 def test_identify_and_wrong_instance(stable, canary):

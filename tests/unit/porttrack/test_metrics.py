@@ -1,0 +1,53 @@
+"""What the service says about itself to Prometheus."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+
+def test_every_5xx_series_is_born_at_0(service):
+    """Before the first request each route has a 500 and a 503 series at 0, and the fault counter is there."""
+    lines = service.call("GET", "/metrics").text.splitlines()
+    born = {line for line in lines if line.startswith("http_requests_total{")}
+    assert 18 == len(born)  # nine routes, two codes
+    assert {"0.0"} == {line.rpartition(" ")[2] for line in born}
+    assert {"500", "503"} == {re.search('code="([0-9]+)"', line)[1] for line in born}
+    assert 'fault_injected_total{fault="http_5xx"} 0.0' in lines
+    assert "http_requests_in_flight 0.0" in lines
+
+
+def test_no_other_families_and_no_instance_label(service):
+    """Exactly four families, without created series and without an instance label."""
+    text = service.call("GET", "/metrics").text
+    families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert {
+        "http_requests_total",
+        "http_request_duration_seconds",
+        "fault_injected_total",
+        "http_requests_in_flight",
+    } == families
+    assert "_created" not in text
+    assert "instance=" not in text
+
+
+def test_requests_are_counted_by_route_template(service):
+    """Two vessels are one route; what no route takes is counted as unmatched, and odd methods as OTHER."""
+    for mmsi in (1, 2):
+        service.call("GET", f"/api/v1/vessels/{mmsi}")
+    service.call("GET", "/wp-login.php")
+    service.call("BREW", "/api/v1/positions")
+    labels = 'http_requests_total{{code="{}",method="{}",route="{}",version="1.0"}}'
+    assert 2.0 == service.sample(labels.format(404, "GET", "/api/v1/vessels/{mmsi}"))
+    assert 1.0 == service.sample(labels.format(404, "GET", "unmatched"))
+    assert 1.0 == service.sample(labels.format(405, "OTHER", "unmatched"))
+    assert 2.0 == service.sample('http_request_duration_seconds_count{route="/api/v1/vessels/{mmsi}",version="1.0"}')
+
+
+def test_buckets_resolve_the_latency_rules(service):
+    """Between 0.05 and 1 s each bucket edge is at most 1.5 times the one before."""
+    text = service.call("GET", "/metrics").text
+    edges = sorted({float(edge) for edge in re.findall('le="([0-9.]+)"', text)})
+    inner = [edge for edge in edges if 0.05 <= edge <= 1]
+    assert (0.05, 1.0) == (inner[0], inner[-1])
+    assert all(after <= 1.5 * before for before, after in pairwise(inner))
