@@ -27,5 +27,6 @@ def print_verdict(findings: Findings, run_dir: Path) -> None:
     from harness.report import words
 
     click.echo(words.checks_table(findings))
-    click.echo(f"report: {run_dir / 'report.html'}")
+    report = run_dir / "report.html"
+    click.echo(f"report: {report}" if report.exists() else f"report: harness report {run_dir}")
     click.echo(f"verdict: {findings.verdict} {run_dir}")
