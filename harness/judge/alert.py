@@ -22,7 +22,7 @@ import numpy as np
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Finding, Instant, Rule, Verdict, merge
 from harness.evidence.format import Kind
-from harness.judge.chain import alert_edge, between, notified_ns
+from harness.judge.chain import alert_edge, between, notified_ns, rollback_decision
 from harness.judge.facts import Facts, longest_gap_ns
 from harness.judge.saying import Interval, bounded, finding, inference, seconds, unless, witness
 
@@ -38,11 +38,12 @@ def check(facts: Facts) -> Finding:
     """Up to six rules; only `forbidden` where no alert is required."""
     rules = [_forbidden(facts)]
     if facts.required:
+        missing = _missing(facts)
         rules = [
             _not_before(facts),
-            _fired(facts),
-            _in_time(facts),
-            _notification(facts),
+            _fired(facts, missing),
+            _in_time(facts, missing),
+            _notification(facts, missing),
             *rules,
             _resolved(facts),
         ]
@@ -102,52 +103,64 @@ def _not_before(facts: Facts) -> Rule:
     return witness("not_before", unless(early > 0), says)
 
 
-def _fired(facts: Facts) -> Rule:
-    silent = [(alert, edge.unknown) for alert, edge in edges(facts).items() if not edge.known]
+def _missing(facts: Facts) -> tuple[Verdict, str]:
+    """What it means that a required alert never fired: PASS and "" where all did.
+
+    FAIL only where it could have: the fault was felt, Prometheus saw, and it had the time. A fault that a
+    rollback took away had enough of it, whatever rolled back.
+    """
+    silent = [edge.unknown for edge in edges(facts).values() if not edge.known]
     if not silent:
-        count = len(facts.required)
-        return inference("fired", Verdict.PASS, f"{count} of {count} required alerts fired for {facts.versions[1]}")
+        return Verdict.PASS, ""
     first = facts.chain["first_faulted_response"]
     if not first.known:
-        return inference("fired", Verdict.FAIL, f"{silent[0][0]} had nothing to fire for: {first.unknown}")
+        return Verdict.FAIL, f"It had nothing to fire for: {first.unknown}"
     end_ns = first.hi_ns + round(facts.limit_s("detect_s_max") * NS_PER_S)
     if _is_blind(facts, first.lo_ns, end_ns):
         gap_s = blind_ns(facts, first.lo_ns, end_ns) / NS_PER_S
-        says = f"{silent[0][1]}, but Prometheus was blind for {gap_s:.1f} s when it should have"
-        return inference("fired", Verdict.INCONCLUSIVE, says)
-    ended_ns = min([facts.stop_ns, *(int(e.data["lo_ns"]) for e in facts.evidence.of(Kind.FAULT_HEALED))])
-    if ended_ns < end_ns:
-        lasted_s = (ended_ns - first.lo_ns) / NS_PER_S
-        says = f"{silent[0][1]}, but fault and load lasted only {lasted_s:.1f} s of the time it had"
-        return inference("fired", Verdict.INCONCLUSIVE, says)
-    return inference("fired", Verdict.FAIL, silent[0][1])
+        return Verdict.INCONCLUSIVE, f"{silent[0]}, but Prometheus was blind for {gap_s:.1f} s when it should have"
+    lasted_ns = _lasted_until_ns(facts) - first.lo_ns
+    if lasted_ns < end_ns - first.hi_ns:
+        says = f"{silent[0]}, but fault and load lasted only {lasted_ns / NS_PER_S:.1f} s of the time it had"
+        return Verdict.INCONCLUSIVE, says
+    return Verdict.FAIL, silent[0]
 
 
-def _in_time(facts: Facts) -> Rule:
+def _lasted_until_ns(facts: Facts) -> int:
+    """The end of load and fault; of the load alone where a rollback was decided, for the fault is healed after it."""
+    if rollback_decision(facts) is not None:
+        return facts.stop_ns
+    healed = facts.evidence.of(Kind.FAULT_HEALED)
+    return min([facts.stop_ns, *(int(event.data["lo_ns"]) for event in healed)])
+
+
+def _fired(facts: Facts, missing: tuple[Verdict, str]) -> Rule:
+    verdict, why = missing
+    count = len(facts.required)
+    return inference("fired", verdict, why or f"{count} of {count} required alerts fired for {facts.versions[1]}")
+
+
+def _in_time(facts: Facts, missing: tuple[Verdict, str]) -> Rule:
     limit_s, detects = facts.limit_s("detect_s_max"), _detects(facts)
-    missing = [alert for alert in facts.required if alert not in detects]
-    if missing:
-        return inference("in_time", Verdict.FAIL, f"{missing[0]} never fired, so not within {limit_s:g} s")
+    if missing[1]:
+        return inference("in_time", missing[0], f"A required alert did not fire within {limit_s:g} s: {missing[1]}")
     verdict = merge(bounded(took, limit_s) for took in detects.values())
     alert, took = max(detects.items(), key=lambda item: item[1][1])
     says = f"{alert} fired {seconds(took)} after the first faulted answer; {limit_s:g} s are allowed"
     return inference("in_time", verdict, says)
 
 
-def _notification(facts: Facts) -> Rule:
+def _notification(facts: Facts, missing: tuple[Verdict, str]) -> Rule:
     """FAIL where Alertmanager had its time for a delivery and the recorder got none."""
+    if missing[1]:
+        return inference("notification", missing[0], f"Nobody could be notified of an alert: {missing[1]}")
     for alert, edge in edges(facts).items():
-        if not edge.known:
-            says = f"{alert} never fired, so nobody could be notified of it"
-            return inference("notification", Verdict.FAIL, says)
         if any(at_ns >= edge.lo_ns for at_ns in notified_ns(facts, alert)):
             continue
         wait_s = NOTIFY_S_MAX + float(facts.evidence.manifest["timing"]["group_wait_s"])
         watched_s = (facts.stop_ns - edge.hi_ns) / NS_PER_S
         says = f"{alert} fired, and no receiver was notified within the {watched_s:.1f} s after it"
-        return inference(
-            "notification", unless(True, Verdict.FAIL if watched_s >= wait_s else Verdict.INCONCLUSIVE), says
-        )
+        return inference("notification", Verdict.FAIL if watched_s >= wait_s else Verdict.INCONCLUSIVE, says)
     count = len(facts.evidence.notifications)
     return inference("notification", Verdict.PASS, f"Every required alert was notified ({count} notifications came)")
 

@@ -68,12 +68,18 @@ def load_cpu_percent(facts: Facts) -> Array:
 
 
 def silent_seconds(facts: Facts) -> Array:
-    """Whole seconds since the zero with rows due and nothing sent in them, nor within the lag that is allowed."""
+    """Whole seconds since the zero with rows due in which nothing was sent. Shape (m,).
+
+    A second whose only rows are due at its very end may send them in the next one, within the lag that is allowed.
+    """
+    operations = facts.evidence.operations
     due_s = np.unique(facts.evidence.schedule["offset_ns"][facts.due] // NS_PER_S)
-    sent_ns = np.sort(facts.evidence.operations["sent_ns"]) - facts.start_ns
-    until_ns = (due_s + 1) * NS_PER_S + round(LAG_SCRAPES_MAX * NS_PER_S)
-    counts = np.searchsorted(sent_ns, until_ns) - np.searchsorted(sent_ns, due_s * NS_PER_S)
-    return np.asarray(due_s[counts == 0])
+    sent = operations["sent_ns"] > 0
+    sent_ns = operations["sent_ns"][sent] - facts.start_ns
+    intended_s = (operations["intended_ns"][sent] - facts.start_ns) // NS_PER_S
+    in_lag = sent_ns < (intended_s + 1) * NS_PER_S + round(LAG_SCRAPES_MAX * NS_PER_S)
+    busy_s = np.concatenate([sent_ns // NS_PER_S, intended_s[in_lag]])
+    return np.asarray(np.setdiff1d(due_s, busy_s))
 
 
 def _lags(lag_s: Array) -> dict[str, float]:

@@ -1,0 +1,374 @@
+"""Literal histories of the ground: evidence, generator and fault. None of their rules can FAIL."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.clock import NS_PER_S
+from harness.evidence.finding import Verdict
+from harness.evidence.format import Kind
+from harness.testing import histories as h
+from harness.testing.cases import fires, near, verify
+
+OPEN = Verdict.INCONCLUSIVE
+# What nothing can be said about when no answer carries the mark, beside the fault itself.
+NO_FAULTED_ANSWER = (
+    "alert/not_before",
+    "alert/fired",
+    "alert/in_time",
+    "alert/notification",
+    "rollback/cause",
+    "rollback/in_time",
+)
+ONE_REQUEST = (
+    "generator/offered",
+    "generator/no_gap",
+    "fault/landed",
+    "fault/strength",
+    "fault/aimed",
+    "fault/confined",
+    *NO_FAULTED_ANSWER,
+    "rollback/traffic",
+    "data_loss/vacuous",
+    "data_loss/power",
+)
+
+
+def named(name):
+    """Events of the process `name`."""
+    return lambda event: event.data["name"] == name
+
+
+def of_rows(*indices):
+    """Rows of these places in the schedule."""
+    op_ids = {h.op_id(index) for index in indices}
+    return lambda row: row["op_id"] in op_ids
+
+
+def with_problems(*problems):
+    return replace(h.passing(), problems=problems)
+
+
+def without_reads_of_baseline(count):
+    """`count` reads sent to stable in the first seconds have no row."""
+    looks = [index for index in range(100) if not h.is_write(index)]
+    return h.dropped(h.passing(), "operations", of_rows(*looks[:count]))
+
+
+def late_reads_of_baseline(count, by_s):
+    """`count` reads are sent and answered `by_s` seconds later than they were."""
+    looks = [index for index in range(100) if not h.is_write(index)][:count]
+    wanted = {h.op_id(index) for index in looks}
+
+    def move(row):
+        if row["op_id"] not in wanted:
+            return row
+        by_ns = round(by_s * NS_PER_S)
+        return {**row, "sent_ns": row["sent_ns"] + by_ns, "done_ns": row["done_ns"] + by_ns}
+
+    return h.changed(h.passing(), "operations", move)
+
+
+def only_of_second(second, kept):
+    """In one second of the baseline only its last `kept` requests have rows."""
+    rows = range(second * h.RATE_RPS, (second + 1) * h.RATE_RPS - kept)
+    return h.dropped(h.passing(), "operations", of_rows(*rows))
+
+
+def unmarked(keep):
+    """Only the first `keep` marks stay; the other 503 are anybody's."""
+    marked = [index for index in range(600) if h.is_faulted(index)]
+    return h.updated(h.passing(), "operations", of_rows(*marked[keep:]), fault_mark="", outcome="unknown")
+
+
+def all_marked():
+    """Every answer of the canary is spoiled from 10.05 s on."""
+    return h.updated(
+        h.dropped(
+            h.dropped(h.passing(), "service", canary_in_fault),
+            "store",
+            canary_in_fault,
+        ),
+        "operations",
+        canary_in_fault,
+        fault_mark="http_5xx",
+        outcome="failed",
+        status=503,
+    )
+
+
+def canary_in_fault(row):
+    index = int(row["op_id"].rsplit("-", 1)[1])
+    return h.track_of(index) == "canary" and index / h.RATE_RPS > h.FAULT_S
+
+
+def marked_row(index, **more):
+    return h.updated(
+        h.passing(), "operations", of_rows(index), fault_mark="http_5xx", status=503, outcome="failed", **more
+    )
+
+
+CASES = [
+    # -- evidence ------------------------------------------------------------------------------------------------
+    fires(
+        "evidence",
+        "sealed_complete",
+        lambda: replace(h.passing(), complete=False),
+        OPEN,
+        "The run directory is not sealed as complete: the trial was cut short",
+    ),
+    near(
+        "evidence",
+        "sealed_complete",
+        lambda: with_problems("operations/load.arrows: cut after 12 rows"),
+        {"evidence/readable": OPEN},
+        "evidence/readable",
+    ),
+    fires(
+        "evidence",
+        "intact",
+        lambda: with_problems("manifest.json: changed since it was sealed"),
+        OPEN,
+        "1 file differ from the seal, the first: manifest.json: changed since it was sealed",
+    ),
+    near(
+        "evidence",
+        "intact",
+        lambda: replace(with_problems("SEAL: missing: the trial was interrupted before it was closed"), complete=False),
+        {"evidence/sealed_complete": OPEN},
+        "evidence/sealed_complete",
+    ),
+    fires(
+        "evidence",
+        "readable",
+        lambda: with_problems("timeline/load.ndjson:3: no event", "operations/load.arrows: cut after 12 rows"),
+        OPEN,
+        "2 parts could not be read, the first: timeline/load.ndjson:3: no event",
+    ),
+    near(
+        "evidence",
+        "readable",
+        lambda: with_problems("schedule/load.parquet: in the seal but not in the directory"),
+        {"evidence/intact": OPEN},
+        "evidence/intact",
+    ),
+    fires(
+        "evidence",
+        "no_errors",
+        lambda: h.with_events(
+            h.passing(),
+            h.event(20.0, "control", Kind.ERROR, where="heal", message="no answer"),
+            h.event(19.0, "control", Kind.INTERRUPTED, why="SIGINT"),
+        ),
+        OPEN,
+        "2 errors, the earliest 19.00 s after the load's zero: interrupted: SIGINT",
+    ),
+    fires(
+        "evidence",
+        "no_errors",
+        lambda: h.with_events(h.passing(), h.event(20.0, "control", Kind.ERROR, where="heal", message="no answer")),
+        OPEN,
+        "1 errors, the earliest 20.00 s after the load's zero: error: heal: no answer",
+    ),
+    fires(
+        "evidence",
+        "no_errors",
+        lambda: h.with_events(h.passing(), h.event(20.0, "guard", Kind.GUARD_FINISHING, why="the control is gone")),
+        OPEN,
+        "1 errors, the earliest 20.00 s after the load's zero: guard_finishing: the control is gone",
+    ),
+    fires(
+        "evidence",
+        "no_errors",
+        lambda: h.with_event_data(h.passing(), Kind.PROCESS_EXITED, named("router"), code=-11, expected=False),
+        OPEN,
+        "1 errors, the earliest 32.03 s after the load's zero: process_exited: router ended unasked with code -11",
+    ),
+    near(
+        "evidence",
+        "no_errors",
+        lambda: h.with_event_data(
+            h.with_events(h.passing(), h.event(20.0, "observer", Kind.OBSERVER_MISSED, what="router", message="no")),
+            Kind.PROCESS_EXITED,
+            named("router"),
+            code=1,
+        ),
+    ),
+    fires(
+        "evidence",
+        "clock",
+        lambda: h.with_events(h.passing(), h.clock_event(31.0, offset_ms=51)),
+        OPEN,
+        "Wall and monotonic clock drifted 51.0 ms apart, at most 50 ms are allowed",
+    ),
+    near("evidence", "clock", lambda: h.with_events(h.passing(), h.clock_event(31.0, offset_ms=49))),
+    # -- generator -----------------------------------------------------------------------------------------------
+    fires(
+        "generator",
+        "traffic",
+        lambda: h.dropped(h.passing(), "operations"),
+        OPEN,
+        "0 requests were sent",
+        {
+            **dict.fromkeys(ONE_REQUEST, OPEN),
+            "generator/traffic": OPEN,
+            "generator/lag": OPEN,
+            "generator/not_sent": OPEN,
+            "data_loss/verified": OPEN,
+        },
+    ),
+    near(
+        "generator",
+        "traffic",
+        lambda: h.dropped(h.passing(), "operations", lambda row: row["op_id"] != h.op_id(0)),
+        dict.fromkeys(ONE_REQUEST, OPEN),
+        "generator/offered",
+    ),
+    fires(
+        "generator",
+        "offered",
+        lambda: without_reads_of_baseline(7),
+        OPEN,
+        "593 of 600 due requests were sent (98.8 %; at least 99 % must be)",
+    ),
+    near("generator", "offered", lambda: without_reads_of_baseline(6)),
+    fires(
+        "generator",
+        "no_gap",
+        lambda: only_of_second(3, 0),
+        OPEN,
+        "1 whole seconds had requests due and none sent, the first 3 s after the zero",
+        {"generator/offered": OPEN, "generator/no_gap": OPEN},
+        "generator/offered",
+    ),
+    near("generator", "no_gap", lambda: only_of_second(3, 1), {"generator/offered": OPEN}, "generator/offered"),
+    fires(
+        "generator",
+        "lag",
+        lambda: late_reads_of_baseline(7, 0.2501),
+        OPEN,
+        "Requests left 0.0010 s (p50), 0.2511 s (p99), at most 0.2511 s after their instant; p99 may be 0.25 s",
+    ),
+    near("generator", "lag", lambda: late_reads_of_baseline(7, 0.249)),
+    fires(
+        "generator",
+        "not_sent",
+        lambda: h.updated(
+            h.passing(),
+            "operations",
+            of_rows(42),
+            sent_ns=0,
+            status=0,
+            outcome="failed",
+            version="",
+            version_source="none",
+            error="not sent: in-flight cap",
+        ),
+        OPEN,
+        "1 of 600 requests were never sent: too many were in flight, or the load ended first",
+    ),
+    near(
+        "generator",
+        "not_sent",
+        lambda: h.updated(
+            h.passing(), "operations", of_rows(42), status=0, outcome="failed", version="", error="connection refused"
+        ),
+    ),
+    fires(
+        "generator",
+        "cpu",
+        lambda: h.with_event_data(h.passing(), Kind.HOST_SAMPLE, cpu_percent={"load": 85.0}),
+        OPEN,
+        "The load process used 85 % of one core (p95 of 30 samples); below 85 % it keeps time",
+    ),
+    fires(
+        "generator",
+        "cpu",
+        lambda: h.with_event_data(h.passing(), Kind.HOST_SAMPLE, cpu_percent={"router": 1.0}),
+        OPEN,
+        "The load process's CPU was never sampled",
+    ),
+    near("generator", "cpu", lambda: h.with_event_data(h.passing(), Kind.HOST_SAMPLE, cpu_percent={"load": 84.9})),
+    fires(
+        "generator",
+        "process",
+        lambda: h.with_event_data(h.passing(), Kind.PROCESS_EXITED, named("load"), code=-9, expected=False),
+        OPEN,
+        "The load process ended unasked with code -9",
+        {"evidence/no_errors": OPEN, "generator/process": OPEN},
+        "evidence/no_errors",
+    ),
+    fires(
+        "generator",
+        "process",
+        lambda: h.without_events(h.passing(), Kind.LOAD_STOPPED),
+        OPEN,
+        "The load process never said that it stopped",
+    ),
+    near("generator", "process", lambda: h.with_event_data(h.passing(), Kind.PROCESS_EXITED, named("load"), code=1)),
+    # -- fault ---------------------------------------------------------------------------------------------------
+    fires(
+        "fault",
+        "landed",
+        lambda: unmarked(0),
+        OPEN,
+        "0 answers of the canary carry the injector's mark",
+        dict.fromkeys(("fault/landed", "fault/strength", "fault/aimed", "fault/confined", *NO_FAULTED_ANSWER), OPEN),
+    ),
+    near("fault", "landed", lambda: unmarked(1)),
+    fires(
+        "fault",
+        "strength",
+        all_marked,
+        OPEN,
+        "34 of 34 answers of the canary were marked (100.0 %, exact 95 % interval 89.7 % to 100.0 %) where 30.0 % are "
+        "declared: p = 1.7e-18, at least 1e-4 is needed",
+        {"fault/strength": OPEN, "data_loss/power": OPEN},
+    ),
+    near("fault", "strength", lambda: unmarked(3)),
+    fires(
+        "fault",
+        "aimed",
+        lambda: marked_row(223),
+        OPEN,
+        "1 of 12 marked answers did not come from the canary",
+    ),
+    near(
+        "fault",
+        "aimed",
+        lambda: h.updated(h.passing(), "operations", of_rows(223), status=500, outcome="unknown"),
+    ),
+    fires(
+        "fault",
+        "confined",
+        lambda: marked_row(162),
+        OPEN,
+        "1 of 12 marked answers came before the fault was on, 0 after it was healed",
+    ),
+    fires(
+        "fault",
+        "confined",
+        lambda: h.moved(h.passing(), Kind.FAULT_HEALED, -4.0),
+        OPEN,
+        "",
+    ),
+    near(
+        "fault",
+        "confined",
+        lambda: h.with_event_data(marked_row(202), Kind.FAULT_ON, lo_ns=h.at_ns(10.106)),
+    ),
+    fires(
+        "fault",
+        "honest_router",
+        lambda: h.updated(h.passing(), "routing", of_rows(42), attempts=2),
+        OPEN,
+        "1 of 600 requests were sent more than once by the router; a retry would hide the fault",
+    ),
+    near("fault", "honest_router", lambda: h.updated(h.passing(), "routing", of_rows(42), attempts=0)),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case):
+    """The rule, everything else that is red, and the headline are as the case says."""
+    verify(case)
