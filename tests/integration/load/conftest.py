@@ -178,7 +178,9 @@ class Locust:
 
     def __init__(self, kit_path, tmp_path):
         self.environment = {**os.environ, "PYTHONPATH": str(kit_path)}
-        self.locustfile = tmp_path / "fake_kit.py"  # named like the kit's module, as locustfiles/porttrack.py is
+        folder = tmp_path / "locustfiles"
+        folder.mkdir()
+        self.locustfile = folder / "fake_kit.py"  # named like the kit's module, as locustfiles/porttrack.py is
         self.locustfile.write_text(LOCUSTFILE)
         self.cwd = tmp_path
         self.started = []

@@ -152,14 +152,13 @@ def test_a_kit_that_fails_ends_the_load_loudly(locust, plan, timeline):
     assert "load_stopped" == timeline()[-1]["kind"]
 
 
-def test_a_second_load_does_not_write_over_the_first(locust, plan, service):
+def test_a_second_load_does_not_write_over_the_first(locust, plan, service, tmp_path):
     """A run directory that already has a load's schedule is refused with exit code 70 and its rows are left alone."""
-    stored = service  # the service is only there to be left alone
-    folder = plan.run_dir + "/schedule"
-    locust.cwd.joinpath("run", "schedule").mkdir(parents=True)
-    locust.cwd.joinpath("run", "schedule", "load-0.parquet").write_bytes(b"first")
+    stored = tmp_path / "run" / "schedule" / "load-0.parquet"
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(b"first")
     process = locust.trial(plan)
     _, errors = process.communicate(timeout=20)
     assert 70 == process.returncode
     assert "load-0.parquet" in errors
-    assert (0, b"first") == (stored.seen.total(), locust.cwd.joinpath(folder, "load-0.parquet").read_bytes())
+    assert (0, b"first") == (service.seen.total(), stored.read_bytes())

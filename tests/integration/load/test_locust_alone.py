@@ -64,3 +64,12 @@ def test_what_cannot_run_is_refused_in_one_line(locust, options, line):
     assert 64 == process.returncode
     assert 1 == len(own)
     assert line in own[0]
+
+
+def test_a_locustfile_beside_the_shell_may_be_named_like_its_kit(locust, service):
+    """Started in the locustfile's own folder, where its name hides the kit's package, the kit is still found."""
+    locust.cwd = locust.locustfile.parent
+    process = locust.alone("-u", "20", "-t", "1s", "-H", service.url, "--only-summary")
+    _, errors = process.communicate(timeout=30)
+    assert "kit fake" in errors
+    assert 0 == process.returncode
