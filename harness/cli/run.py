@@ -23,6 +23,8 @@ from harness.evidence.finding import EXIT_CODES, Verdict
 from harness.settings import Settings
 
 _POLL_S = 0.1
+# 10 s to heal and stop, then judge and report; a busy machine was seen to take three times the usual 2 s for those.
+GUARD_CLOSES_S_MAX = 30.0
 
 
 @click.command(help="Run one trial of EXPERIMENT and judge it.")
@@ -122,6 +124,8 @@ def _ended(told: dict[str, str], interrupted_code: int, log: Path) -> int:
         (run_dir / "logs" / "chaos.log").write_bytes(log.read_bytes())
     if told.get("message"):
         click.echo(f"harness: {told['message']}", err=True)
+    if run_dir is not None and not (run_dir / "findings.json").exists():
+        _await_guard(run_dir)
     if run_dir is not None and (run_dir / "findings.json").exists():
         verdict = _show_verdict(run_dir)
         if not told.get("message") and not interrupted_code:
@@ -133,6 +137,14 @@ def _ended(told: dict[str, str], interrupted_code: int, log: Path) -> int:
     raise HarnessError(
         f"Chaos Toolkit ended without a verdict; the end of its log:\n{log.read_text(errors='replace')[-2000:]}"
     )
+
+
+def _await_guard(run_dir: Path) -> None:
+    """Chaos Toolkit was killed or could not close: the guard heals, stops, seals and judges in its place."""
+    from harness.drive.guard.client import await_condition
+
+    click.echo("harness: Chaos Toolkit has ended without closing the trial; its guard closes it", err=True)
+    await_condition((run_dir / "junit.xml").exists, GUARD_CLOSES_S_MAX)
 
 
 def _show_verdict(run_dir: Path) -> Verdict:
