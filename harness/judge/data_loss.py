@@ -204,33 +204,34 @@ def disordered_places(ledger: Ledger, found: Found) -> Array:
     """Places of acknowledged writes that stand behind one that was sent after their acknowledgement. Shape (m,).
 
     Of each write its first row counts, so that a duplicate is not out of order as well. Rows are sorted by
-    key and position; the latest send so far, within a key, is a running maximum. Keys are parted by adding
-    a step larger than the whole trial for each of them, in whole microseconds, so that it fits 64 bits.
+    key and position; the latest send at lower positions of a key is a running maximum. Keys are parted by
+    adding a step larger than the whole trial for each of them, in whole microseconds, so that it fits 64 bits.
     """
     rows = _first_rows(ledger, found)
     if rows.size == 0:
         return rows
-    place = found.place[rows]
+    place, position = found.place[rows], found.read.rows["position"][rows]
     keys = pa.array(found.read.rows["key"][rows], pa.string()).dictionary_encode().indices.to_numpy()
-    order = np.lexsort((found.read.rows["position"][rows], keys))
-    place, keys = place[order], keys[order].astype(np.int64)
+    order = np.lexsort((position, keys))
+    place, position, keys = place[order], position[order], keys[order].astype(np.int64)
     zero_ns = int(ledger.sent_ns[place].min())
     sent_us, done_us = (ledger.sent_ns[place] - zero_ns) // 1_000, (ledger.done_ns[place] - zero_ns) // 1_000
-    step = int(max(sent_us.max(), done_us.max())) + 2
-    latest_us = np.maximum.accumulate(keys_ranked(keys) * step + sent_us)
-    behind = latest_us > keys_ranked(keys) * step + done_us
+    base_us = keys * (int(max(sent_us.max(), done_us.max())) + 3)
+    latest_us = np.maximum.accumulate(base_us + sent_us)
+    # Rows that share a position have no order among them: each looks at what stands before the first of them.
+    starts = np.flatnonzero(np.concatenate(([True], (np.diff(keys) != 0) | (np.diff(position) != 0))))
+    first = np.repeat(starts, np.diff(np.append(starts, rows.size)))
+    before_us = np.where(first > 0, latest_us[first - 1], -2)
+    behind = before_us > base_us + np.maximum(done_us, -1)
     return np.asarray(place[behind & ledger.acked[place]])
-
-
-def keys_ranked(keys: Array) -> Array:
-    """Sorted keys as 0, 1, 2... in the order in which they come. Shape (n,) int64."""
-    return np.concatenate(([0], np.cumsum(np.diff(keys) != 0))).astype(np.int64)
 
 
 def _first_rows(ledger: Ledger, found: Found) -> Array:
     """For each recorded, sent write that the read found: its row of the lowest position. Shape (m,)."""
     known = np.flatnonzero((found.place >= 0) & (found.read.rows["position"] >= 0))
-    known = known[(ledger.sent_ns[found.place[known]] > 0)]
+    known = known[ledger.sent_ns[found.place[known]] > 0]
+    if found.count.max(initial=0) <= 1:
+        return known
     known = known[np.lexsort((found.read.rows["position"][known], found.place[known]))]
     _, first = np.unique(found.place[known], return_index=True)
     return np.asarray(known[first])

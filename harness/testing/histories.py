@@ -511,7 +511,7 @@ def with_events(evidence: Evidence, *events: Event) -> Evidence:
 
 def without_events(evidence: Evidence, kind: Kind, where: Callable[[Event], bool] = lambda one: True) -> Evidence:
     """Without the events of this kind that `where` holds for; all of them by default."""
-    return _with_timeline(evidence, [one for one in evidence.events if one.kind is not kind or not where(one)])
+    return _with_timeline(evidence, [one for one in evidence.events if one.kind != kind or not where(one)])
 
 
 def with_event_data(
@@ -521,7 +521,7 @@ def with_event_data(
     return _with_timeline(
         evidence,
         [
-            replace(one, data={**one.data, **values}) if one.kind is kind and where(one) else one
+            replace(one, data={**one.data, **values}) if one.kind == kind and where(one) else one
             for one in evidence.events
         ],
     )
@@ -535,7 +535,7 @@ def moved(evidence: Evidence, kind: Kind, by_s: float, where: Callable[[Event], 
         spans: Row = {name: one.data[name] + by_ns for name in ("lo_ns", "hi_ns") if name in one.data}
         return replace(one, t_ns=one.t_ns + by_ns, data={**one.data, **spans})
 
-    return _with_timeline(evidence, [move(one) if one.kind is kind and where(one) else one for one in evidence.events])
+    return _with_timeline(evidence, [move(one) if one.kind == kind and where(one) else one for one in evidence.events])
 
 
 def _with_timeline(evidence: Evidence, events: Sequence[Event]) -> Evidence:
