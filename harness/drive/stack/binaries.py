@@ -33,7 +33,8 @@ from typing import Final
 
 import click
 
-from harness.errors import MissingPartError, UsageError
+from harness import settings
+from harness.errors import HarnessError, MissingPartError, UsageError
 
 DEBIAN_PACKAGES: Final = ("prometheus", "prometheus-alertmanager")
 POSTGRES_PROGRAMS: Final = ("initdb", "postgres", "pg_isready", "psql")
@@ -97,11 +98,13 @@ def locate(given: Given, cache_dir: Path, path: str | None = None) -> dict[str, 
 
     UsageError when a setting names something that is not there: a wrong setting must not be passed over.
     """
-    found = {}
-    for item in fields(Given):
-        named = getattr(given, item.name)
-        found[item.name] = _named(item.name, named) if named else _searched(item.name, cache_dir, path)
-    return found
+    return {item.name: locate_one(item.name, given, cache_dir, path) for item in fields(Given)}
+
+
+def locate_one(name: str, given: Given, cache_dir: Path, path: str | None = None) -> str:
+    """The same for one part, by its name in Given."""
+    named = getattr(given, name)
+    return _named(name, named) if named else _searched(name, cache_dir, path)
 
 
 def find(given: Given, cache_dir: Path, path: str | None = None) -> Binaries:
@@ -219,6 +222,7 @@ def apt_argv(work: Path, *command: str) -> tuple[str, ...]:
         f"Dir::Cache={work}/cache",
         "APT::Sandbox::User=root",
         "Acquire::Languages=none",
+        "APT::Update::Error-Mode=any",  # without it an update that reached nobody succeeds
         "Acquire::Retries=2",
         "Acquire::http::Timeout=20",
         "Acquire::https::Timeout=20",
@@ -320,28 +324,23 @@ def versions(binaries: Binaries) -> dict[str, str]:
     return {name.removesuffix("_bin"): version_of(version_argv(name, place)) for name, place in sorted(found.items())}
 
 
-@click.command(help="Fetch what the local stack lacks and print what there is.")
-@click.option("--cache", "cache_dir", type=click.Path(path_type=Path), default=Path(".cache"), show_default=True)
-@click.option("--envoy", envvar="HARNESS_ENVOY", default="")
-@click.option("--postgres-bin", envvar="HARNESS_POSTGRES_BIN", default="")
-@click.option("--prometheus", envvar="HARNESS_PROMETHEUS", default="")
-@click.option("--promtool", envvar="HARNESS_PROMTOOL", default="")
-@click.option("--alertmanager", envvar="HARNESS_ALERTMANAGER", default="")
-@click.option("--amtool", envvar="HARNESS_AMTOOL", default="")
-def _main(cache_dir: Path, **named: str) -> None:
-    given = Given(**named)
+@click.command(help="Fetch what the local stack lacks and print what there is. Paths come from HARNESS_* settings.")
+@click.option("--cache", help="The cache folder; as setting HARNESS_CACHE_DIR.")
+def _main(cache: str | None) -> None:
+    known = settings.load({"cache_dir": cache})
+    cache_dir = settings.cache_dir(known)
+    given = Given(**{item.name: known[item.name] for item in fields(Given)})
     located = locate(given, cache_dir)
     if not all(located[name] for name in ("prometheus", "promtool", "alertmanager", "amtool")):
         fetch(cache_dir)
     binaries = find(given, cache_dir)
     for name, version in versions(binaries).items():
-        place = getattr(binaries, name, "") or binaries.postgres_bin
-        click.echo(f"{name:13} {version:12} {place}")
+        click.echo(f"{name:13} {version:12} {getattr(binaries, name, binaries.postgres_bin)}")
 
 
 if __name__ == "__main__":
     try:
-        _main(standalone_mode=True)
-    except (MissingPartError, UsageError) as error:
+        _main()
+    except HarnessError as error:
         click.echo(str(error), err=True)
         raise SystemExit(error.exit_code) from None

@@ -27,12 +27,14 @@ _FRACTION_PARTS: Final = 100
 
 
 class EnvoyRouter:
-    """One Envoy's admin port."""
+    """One Envoy's admin port. `admin_url` without a trailing slash; `transport` is for tests."""
 
-    def __init__(self, admin_url: str, runtime_prefix: str = RUNTIME_PREFIX) -> None:
+    def __init__(
+        self, admin_url: str, runtime_prefix: str = RUNTIME_PREFIX, transport: httpx.BaseTransport | None = None
+    ) -> None:
         self._admin_url = admin_url
         self._keys = {track: f"{runtime_prefix}.{track}" for track in (STABLE, CANARY)}
-        self._client = httpx.Client(base_url=admin_url, timeout=CALL_S_MAX, trust_env=False)
+        self._client = httpx.Client(base_url=admin_url, timeout=CALL_S_MAX, trust_env=False, transport=transport)
 
     @classmethod
     def of(cls, endpoints: Endpoints) -> EnvoyRouter:

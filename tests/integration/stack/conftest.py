@@ -13,9 +13,11 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,7 +25,6 @@ from harness import clock
 from harness.drive.stack import binaries, local, ports
 from harness.drive.stack.binaries import Binaries, Given
 from harness.drive.stack.spec import ProcessSpec, StackSpec
-from harness.errors import MissingPartError
 from harness.plan.experiment import Rollout
 from harness.plan.target import Headers, Part, Stack, Target, Versions
 
@@ -51,18 +52,16 @@ TARGET = Target(
 
 @pytest.fixture(scope="session")
 def found_binaries() -> Binaries:
-    """What `make setup` put into the cache; the tests that need it do not download."""
-    try:
-        return binaries.find(Given(), CACHE)
-    except MissingPartError as error:
-        pytest.skip(f"python -m harness.drive.stack.binaries fetches what lacks: {error}")
+    """What was fetched before; these tests download nothing, and the error names what fetches it."""
+    return binaries.find(Given(), CACHE)
 
 
 class Starter:
     """Processes of one spec. `start` returns when all are ready; `stop` ends them, dependants first."""
 
-    def __init__(self, spec: StackSpec, run_dir: Path) -> None:
+    def __init__(self, spec: StackSpec, run_dir: Path, python_path: str) -> None:
         self.spec = spec
+        self.python_path = python_path
         self.run_dir = run_dir
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -88,7 +87,7 @@ class Starter:
         with (self.run_dir / "logs" / f"{process.name}.log").open("ab") as log:
             return subprocess.Popen(
                 process.argv,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(STANDINS), **process.env},
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": self.python_path, **process.env},
                 cwd=process.cwd or self.run_dir,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -186,29 +185,34 @@ class Running:
     ready_s: float
 
 
-def spec_in(run_dir: Path, found: Binaries, chosen: tuple[int, ...]) -> StackSpec:
-    return local.build(
-        TARGET,
-        Rollout(steps=(50, 100), step_s=60.0),
-        paths=local.Paths(run_dir=run_dir, scratch_dir=run_dir / "scratch"),
-        binaries=found,
-        ports=chosen,
-        token="a token of the test",
-        python=sys.executable,
-        as_root=os.geteuid() == 0,
-    )
+@pytest.fixture(name="spec_in", scope="session")
+def _spec_in(found_binaries: Binaries) -> Callable[[Path, Sequence[int]], StackSpec]:
+    """The spec of the whole stack in a run directory, on these ports."""
+
+    def build(run_dir: Path, chosen: Sequence[int]) -> StackSpec:
+        return local.build(
+            TARGET,
+            Rollout(steps=(50, 100), step_s=60.0),
+            paths=local.Paths(run_dir=run_dir, scratch_dir=run_dir / "scratch"),
+            binaries=found_binaries,
+            ports=chosen,
+            token="a token of the test",
+            python=sys.executable,
+            as_root=os.geteuid() == 0,
+        )
+
+    return build
 
 
-@pytest.fixture(scope="module")
-def stack(found_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole local stack, with stand-ins for the service."""
-    run_dir = tmp_path_factory.mktemp("run")
+@contextmanager
+def running(build: Callable[[Path, Sequence[int]], StackSpec], run_dir: Path, python_path: str) -> Iterator[Running]:
+    """The whole local stack and a recorder, until the block is left."""
     with ports.reserve(local.port_count(TARGET), CACHE / "ports") as lease:
-        spec = spec_in(run_dir, found_binaries, lease.ports)
-        recorder = Recorder(int(spec.endpoints.recorder_url.split(":")[2].split("/")[0]))
+        spec = build(run_dir, lease.ports)
+        recorder = Recorder(urlsplit(spec.endpoints.recorder_url).port)
         thread = threading.Thread(target=recorder.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
-        starter = Starter(spec, run_dir)
+        starter = Starter(spec, run_dir, python_path)
         begun_ns = clock.monotonic_ns()
         try:
             starter.start(s_max=60)
@@ -218,3 +222,17 @@ def stack(found_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) ->
             recorder.shutdown()
             recorder.server_close()
             thread.join(5)
+
+
+@pytest.fixture(scope="module")
+def stack(spec_in, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The whole local stack, with stand-ins for the service, which break as a test wants."""
+    with running(spec_in, tmp_path_factory.mktemp("run"), str(STANDINS)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def porttrack_stack(spec_in, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The whole local stack with PortTrack itself."""
+    with running(spec_in, tmp_path_factory.mktemp("run"), "") as found:
+        yield found
