@@ -3,12 +3,14 @@
 Terms. An alert *fires* at each raw sample of `ALERTS{alertstate="firing"}` with the canary's track and
 version. Its *edge* is the first of those after the first faulted answer. It is *blind time* when
 Prometheus has no sample of anything for more than three evaluation intervals: an alert may have fired
-there unseen. *Notified*: the harness's own recorder, one more receiver of the same route, got a firing
-notification about it. *Resolved*: it does not fire in the last RESOLVED_S of the samples.
+there unseen. It is *idle time* when it has no sample that only the rules make: a Prometheus that scrapes
+and evaluates nothing never fires, which must not look like a service that is well. *Notified*: the
+harness's own recorder, one more receiver of the same route, got a firing notification about it.
+*Resolved*: it does not fire in the last RESOLVED_S of the samples.
 
 Measured: for every required alert `<name>_detect_s_min` and `<name>_detect_s_max`, edge less first faulted
-answer; `firing_samples_count`, of all alerts; `forbidden_samples_count`; `blind_s_max`, the longest
-stretch without a sample while the load ran; `notifications_count`.
+answer; `firing_samples_count`, of all alerts; `forbidden_samples_count`; `blind_s_max` and
+`idle_s_max`, the longest such stretch while the load ran; `notifications_count`.
 
 A trial that requires no alert is asked only for the forbidden ones.
 """
@@ -64,6 +66,7 @@ def _measured(facts: Facts) -> dict[str, Any]:
         "forbidden_samples_count": sum(int(facts.alerts.firing(name).size) for name in _forbidden_names(facts)),
         "notifications_count": len(facts.evidence.notifications),
         "blind_s_max": blind_ns(facts, facts.start_ns, facts.stop_ns) / NS_PER_S,
+        "idle_s_max": _idle_ns(facts) / NS_PER_S,
     }
     for alert, took in _detects(facts).items():
         measured[f"{alert}_detect_s_min"], measured[f"{alert}_detect_s_max"] = took[0] / NS_PER_S, took[1] / NS_PER_S
@@ -86,6 +89,11 @@ def blind_ns(facts: Facts, start_ns: int, end_ns: int) -> int:
 
 def _is_blind(facts: Facts, start_ns: int, end_ns: int) -> bool:
     return blind_ns(facts, start_ns, end_ns) > BLIND_EVALUATIONS * facts.evaluation_ns
+
+
+def _idle_ns(facts: Facts) -> int:
+    """The longest stretch of the load in which no rule was evaluated."""
+    return longest_gap_ns(facts.evaluated_ns, facts.start_ns, facts.stop_ns)
 
 
 def _not_before(facts: Facts) -> Rule:
@@ -179,12 +187,11 @@ def _forbidden(facts: Facts) -> Rule:
             )
             says = f"The forbidden alert {name} was firing in {times.size} samples{at}"
             return witness("forbidden", Verdict.FAIL, says)
-    samples_count = int(facts.evidence.samples["t_ns"].size)
-    if samples_count == 0 or facts.start_ns == 0 or _is_blind(facts, facts.start_ns, facts.stop_ns):
-        gap_s = blind_ns(facts, facts.start_ns, facts.stop_ns) / NS_PER_S
-        says = f"No forbidden alert was seen, but Prometheus has no sample for {gap_s:.1f} s of the load"
+    count, idle_ns = int(facts.evaluated_ns.size), _idle_ns(facts)
+    if count == 0 or facts.start_ns == 0 or idle_ns > BLIND_EVALUATIONS * facts.evaluation_ns:
+        says = f"No forbidden alert was seen, but no rule was evaluated for {idle_ns / NS_PER_S:.1f} s of the load"
         return witness("forbidden", Verdict.INCONCLUSIVE, says)
-    says = f"0 firing samples of {', '.join(names)} among {samples_count} samples without a hole"
+    says = f"0 firing samples of {', '.join(names)} beside {count} samples of rules without a hole"
     return witness("forbidden", Verdict.PASS, says)
 
 

@@ -41,6 +41,7 @@ from harness.judge.facts import (
     Facts,
     alert_samples,
     clock_slack_ns,
+    evaluated_ns,
     index_in,
     load_span,
     tracks_of,
@@ -74,6 +75,7 @@ def gather(evidence: Evidence) -> Facts:
         stop_ns=stop_ns,
         slack_ns=clock_slack_ns(evidence),
         alerts=alert_samples(evidence),
+        evaluated_ns=evaluated_ns(evidence),
         chain={},
     )
     return replace(facts, chain=chain_of(facts))

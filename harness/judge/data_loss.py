@@ -36,13 +36,12 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Finding, Rule, Verdict
 from harness.evidence.format import Kind
 from harness.evidence.run import ReadBack
-from harness.judge.facts import CANARY, NOBODY, Array, Facts, index_in
+from harness.judge.facts import CANARY, NOBODY, Array, Facts, index_in, is_among
 from harness.judge.saying import LISTED_MAX, finding, inference, percent, unless, witness
 from harness.judge.statistics import rate_detectable
 
@@ -139,12 +138,6 @@ def write_kinds(facts: Facts) -> tuple[str, ...]:
     """Names of the kinds that write, of those that the load sends."""
     kinds = facts.evidence.manifest["load"]["kinds"]
     return tuple(str(kind["name"]) for kind in kinds if kind["writes"] and kind["share"] > 0)
-
-
-def is_among(values: Array, names: tuple[str, ...]) -> Array:
-    """Which values are one of a few names. Shape (n,) bool."""
-    found = pc.is_in(pa.array(values, pa.string()), value_set=pa.array(names, pa.string()))
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def found_in(reads: tuple[ReadBack, ReadBack], ledger: Ledger) -> tuple[Found, Found]:
@@ -285,8 +278,9 @@ def _verified(facts: Facts, ledger: Ledger, service: Found, store: Found) -> Rul
             why = found.read.meta.get("error") or "it was never made"
             says = f"The read of the {name} did not come to its end: {why}"
             return inference("verified", Verdict.INCONCLUSIVE, says)
+    began_ns = min(int(found.read.meta["started_ns"]) for found in (service, store))
     looks = facts.evidence.of(Kind.QUIESCED)
-    if not any(look.data["quiescent"] for look in looks):
+    if not any(look.data["quiescent"] and look.t_ns <= began_ns for look in looks):
         says = "The service was never seen to stand still before the reads, so they may have missed what came after"
         return inference("verified", Verdict.INCONCLUSIVE, says)
     count = int((ledger.acked & service.verified & store.verified).sum())

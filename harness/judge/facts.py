@@ -64,6 +64,7 @@ class Facts:
     stop_ns: int  # when the load was asked to stop, else the last event
     slack_ns: int
     alerts: AlertSamples
+    evaluated_ns: Array  # int64: instants of samples that only an evaluation of the rules makes
     chain: Mapping[str, Instant]
 
     @property
@@ -114,6 +115,12 @@ def index_in(values: Array, among: Array) -> Array:
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
+def is_among(values: Array, names: tuple[str, ...]) -> Array:
+    """Which values are one of a few names. Shape (n,) bool."""
+    found = pc.is_in(pa.array(values, pa.string()), value_set=pa.array(names, pa.string()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+
+
 def tracks_of(evidence: Evidence, route_of: Array) -> Array:
     """Who answered each operation. Shape (n,) int8."""
     versions = evidence.manifest["versions"]
@@ -145,6 +152,13 @@ def alert_samples(evidence: Evidence) -> AlertSamples:
         track=label("track"),
         version=label("version"),
     )
+
+
+def evaluated_ns(evidence: Evidence) -> Array:
+    """Instants of samples of recording rules and alerts. Shape (n,). A recording rule's name has a colon, by custom."""
+    names = evidence.samples["name"]
+    made = tuple(name for name in set(names.tolist()) if ":" in name or name.startswith("ALERTS"))
+    return np.asarray(evidence.samples["t_ns"][is_among(names, made)])
 
 
 def load_span(evidence: Evidence) -> tuple[int, int]:

@@ -171,8 +171,16 @@ CASES = [
         "forbidden",
         lambda: h.dropped(h.passing(), "samples", between_s(20.2, 23.2)),
         OPEN,
-        "No forbidden alert was seen, but Prometheus has no sample for 3.2 s of the load",
+        "No forbidden alert was seen, but no rule was evaluated for 4.0 s of the load",
     ),
+    fires(
+        "alert",
+        "forbidden",
+        lambda: h.dropped(h.promoted(), "samples", lambda row: row["name"] != "up"),
+        OPEN,
+        "No forbidden alert was seen, but no rule was evaluated for 30.0 s of the load",
+    ),
+    near("alert", "forbidden", lambda: h.dropped(h.promoted(), "samples", lambda row: row["name"] == "up")),
     near("alert", "forbidden", lambda: with_samples(h.alert_sample(20.0, "pending", h.SERVICE_ALERT, "1.0"))),
     near("alert", "forbidden", lambda: h.dropped(h.passing(), "samples", between_s(20.2, 22.2))),
     fires(

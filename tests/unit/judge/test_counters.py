@@ -1,6 +1,7 @@
 """Every number that a finding reports: 0 (or its base) without an anomaly, exact with one, in each direction."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,18 @@ def nobody_answered(index):
 
 def at_close(*items):
     return h.with_event_data(h.passing(), "census", lambda event: event.data["at"] == "close", items=list(items))
+
+
+def without_second_three():
+    return h.dropped(h.passing(), "operations", lambda row: 60 <= int(row["op_id"].rsplit("-", 1)[1]) < 80)
+
+
+def between(first_s, last_s):
+    return lambda row: h.wall_at_ns(first_s) <= row["wall_ms"] * 1_000_000 <= h.wall_at_ns(last_s)
+
+
+def is_store(event):
+    return event.data["name"] == "store"
 
 
 PLANTED: list[tuple[str, str, Callable, object, object]] = [
@@ -99,8 +112,11 @@ PLANTED: list[tuple[str, str, Callable, object, object]] = [
     ("generator", "sent_count", lambda: without_row(2), 600, 599),
     ("generator", "not_sent_count", lambda: operation(2, sent_ns=0), 0, 1),
     ("generator", "lag_s_max", lambda: operation(2, sent_ns=h.at_ns(0.4)), 0.001, 0.3),
+    ("generator", "silent_seconds_count", without_second_three, 0, 1),
     ("fault", "marked_count", lambda: operation(223, fault_mark="http_5xx"), 11, 12),
     ("fault", "canary_marked_count", lambda: operation(223, fault_mark="http_5xx"), 11, 11),
+    ("fault", "canary_marked_count", lambda: operation(204, fault_mark="http_5xx"), 11, 12),
+    ("fault", "canary_marked_count", lambda: operation(162, fault_mark="http_5xx"), 11, 11),
     ("fault", "canary_answers_count", lambda: operation(223, version="1.1"), 34, 35),
     ("fault", "canary_answers_count", lambda: operation(202, sent_ns=h.at_ns(10.02)), 34, 34),
     ("fault", "canary_answers_count", lambda: operation(202, sent_ns=h.at_ns(10.019)), 34, 33),
@@ -135,6 +151,11 @@ PLANTED: list[tuple[str, str, Callable, object, object]] = [
         0,
         1,
     ),
+    ("evidence", "problems_count", lambda: replace(h.passing(), problems=("a", "b")), 0, 2),
+    ("evidence", "events_count", lambda: h.without_events(h.passing(), "quiesced"), 411, 410),
+    ("cleanup", "processes_count", lambda: h.without_events(h.passing(), "process_started", is_store), 9, 8),
+    ("alert", "blind_s_max", lambda: h.dropped(h.passing(), "samples", between(20.0, 22.0)), 0.8, 2.8),
+    ("alert", "idle_s_max", lambda: h.dropped(h.passing(), "samples", between(20.0, 22.0)), 1.0, 3.0),
     ("evidence", "clock_drift_ms", lambda: h.with_events(h.passing(), h.clock_event(9.0, 20.0)), 0.0, 20.0),
     ("evidence", "clock_samples_count", lambda: h.with_events(h.passing(), h.clock_event(9.0)), 4, 5),
 ]
@@ -146,6 +167,18 @@ def test_counter(check, name, plant, before, after):
     for evidence, wanted in ((h.passing(), before), (plant(), after)):
         found = measured(evidence, check)[name]
         assert wanted == (pytest.approx(found) if isinstance(wanted, float) else found)
+
+
+def test_every_counter_is_planted():
+    """Every count and every list of offenders that a finding reports has an anomaly here that moves it."""
+    reported = {
+        (check.id, name)
+        for check in judge(h.passing()).checks
+        for name in check.measured
+        if name.endswith(("_count", "_op_ids"))
+    }
+    moved = {(check, name) for check, name, _, before, after in PLANTED if before != after}
+    assert set() == reported - moved
 
 
 def test_listed_at_most_ten():
