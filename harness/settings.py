@@ -31,7 +31,6 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "promtool": ("", "path of promtool"),
     "alertmanager": ("", "path of the Alertmanager binary"),
     "amtool": ("", "path of amtool"),
-    "color": ("auto", "auto, always or never"),
 }
 # Names with the prefix that are not settings but the parts' own way of speaking with each other.
 _INTERNAL: Final = frozenset({"load_plan", "word_file", "command"})

@@ -53,6 +53,8 @@ def before_experiment_control(context: Experiment) -> None:
         )
     except HarnessError as error:
         _leave_word(exit_code=error.exit_code, message=str(error))
+        if trials.is_open():
+            trials.current().note_error("open", str(error))
         raise InterruptExecution(str(error)) from error
     except (KeyboardInterrupt, SystemExit) as error:
         if trials.is_open():
@@ -130,15 +132,20 @@ class _CutError(BaseException):
 def judge(run_dir: Path) -> Verdict | None:
     """Judge and draw the sealed trial in processes of their own; the verdict they wrote, None where they could not."""
     for command in ("judge", "report"):
-        done = subprocess.run(
-            [sys.executable, "-m", "harness.cli.main", command, str(run_dir)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=JUDGE_S_MAX,
-            check=False,
-            text=True,
-        )
+        argv = [sys.executable, "-m", "harness.cli.main", command, str(run_dir)]
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=JUDGE_S_MAX,
+                check=False,
+                text=True,
+            )
+        except subprocess.TimeoutExpired:
+            logger.error("harness %s %s did not end within %g s", command, run_dir, JUDGE_S_MAX)
+            return None
         if done.returncode not in EXIT_CODES.values():
             logger.error("harness %s %s ended with %s: %s", command, run_dir, done.returncode, done.stdout)
             return None

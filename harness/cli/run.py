@@ -1,8 +1,9 @@
 """`harness run EXPERIMENT`: check everything, start `chaos run` as a child, show it, end with the verdict.
 
 Chaos Toolkit's own output goes to logs/chaos.log of the run directory; here it is one line a second. A signal
-is forwarded to the child once, as SIGINT; further ones do nothing, since the close must not be cut. Should this
-process be killed, the kernel kills the child and the guard finishes the trial.
+is forwarded to the child once, as SIGUSR1 (a shell's background jobs ignore SIGINT); further ones do nothing,
+since the close must not be cut. Should this process be killed, the kernel kills the child and the guard
+finishes the trial.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _run_child(experiment: Path, settings: Settings, folder: Path) -> int:
 
 
 class _Forward:
-    """Takes SIGINT and SIGTERM; the first goes to the child as SIGINT."""
+    """Takes SIGINT and SIGTERM; the first goes to the child as SIGUSR1, which ends an experiment with its rollbacks."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
@@ -88,7 +89,7 @@ class _Forward:
         if self.exit_code == 0:
             self.exit_code = EXIT_SIGINT if number == signal.SIGINT else EXIT_SIGTERM
             click.echo("harness: interrupted: healing, stopping and judging what there is", err=True)
-            self._child.send_signal(signal.SIGINT)
+            self._child.send_signal(signal.SIGUSR1)
 
 
 def _follow(child: subprocess.Popen[bytes], word: Path) -> None:
@@ -124,7 +125,7 @@ def _ended(told: dict[str, str], interrupted_code: int, log: Path) -> int:
         (run_dir / "logs" / "chaos.log").write_bytes(log.read_bytes())
     if told.get("message"):
         click.echo(f"harness: {told['message']}", err=True)
-    if run_dir is not None and not (run_dir / "findings.json").exists():
+    if run_dir is not None and run_dir.is_dir() and not (run_dir / "findings.json").exists():
         _await_guard(run_dir)
     if run_dir is not None and (run_dir / "findings.json").exists():
         verdict = _show_verdict(run_dir)

@@ -29,6 +29,7 @@ def observer(prepared: Prepared, spec: StackSpec, run_dir: Path) -> Member:
         run_dir=str(run_dir),
         router_kind=prepared.target.router.kind,
         controller_kind=prepared.target.controller.kind,
+        alerts_kind=prepared.target.alerts.kind,
         recorder_port=recorder_port,
         endpoints=replace(spec.endpoints, control_token=""),
     )

@@ -53,6 +53,7 @@ class ObserverPlan(msgspec.Struct, frozen=True):
     run_dir: str
     router_kind: str
     controller_kind: str
+    alerts_kind: str
     recorder_port: int
     endpoints: Endpoints
 
@@ -121,7 +122,7 @@ class Observer:
         self.stopping = threading.Event()
         self.router = traffic.build(plan.router_kind, plan.endpoints)
         self.controller = rollout.build(plan.controller_kind, plan.endpoints)
-        self.prometheus = alerts.Prometheus(plan.endpoints.prometheus_url)
+        self.metrics = alerts.build(plan.alerts_kind, plan.endpoints).metrics
         for name in ("notifications", "metrics"):
             (self.run_dir / name).mkdir(exist_ok=True)
         self.recorder = Recorder(plan.recorder_port, self.run_dir / "notifications")
@@ -184,7 +185,7 @@ class Observer:
 
     def fetch_samples(self) -> None:
         """Append what the last FETCH_WINDOW_S held."""
-        found = self.prometheus.fetch_samples(SELECTOR, FETCH_WINDOW_S)
+        found = self.metrics.fetch_samples(SELECTOR, FETCH_WINDOW_S)
         if not found:
             return
         rows = [
@@ -195,7 +196,7 @@ class Observer:
 
     def see_alerts(self) -> None:
         """Changes of alert states, for whoever watches."""
-        now = {alert.name: alert.state for alert in self.prometheus.active_alerts()}
+        now = {alert.name: alert.state for alert in self.metrics.active_alerts()}
         for name in sorted(now.keys() | self.seen_alerts.keys()):
             state = now.get(name, "inactive")
             if state != self.seen_alerts.get(name, "inactive"):

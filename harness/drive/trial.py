@@ -71,6 +71,7 @@ class Trial:
     lock_fd: int
     router: traffic.Router
     controller: rollout.Controller
+    alerts: alerts.AlertParts
     fault: Fault | None
     ticks: Ticks
     phase: str = "open"
@@ -134,11 +135,8 @@ class Trial:
         seconds = int(self.prepared.experiment.baseline_s)
         self.await_or_fail(lambda: self.ticks.count() > seconds, seconds + 20.0, f"{seconds} s of load")
         recent = self.ticks.last(min(seconds, GOOD_SECONDS))
-        active = [alert.name for alert in self._prometheus().active_alerts() if alert.state == "firing"]
+        active = [alert.name for alert in self.alerts.metrics.active_alerts() if alert.state == "firing"]
         return all(tick.good for tick in recent) and not active
-
-    def _prometheus(self) -> alerts.Prometheus:
-        return alerts.Prometheus(self.spec.endpoints.prometheus_url)
 
     # -- the method's actions --------------------------------------------------------------------------------------
 
@@ -277,7 +275,7 @@ class Trial:
         return active, max(rows_left, 0)
 
     def _active_faults(self) -> list[str]:
-        if self.fault is None or self.guard.gone:
+        if self.fault is None or not self.fault_on_ns or self.guard.gone:
             return []
         token = self.spec.endpoints.control_token
         return [f"{self.fault.kind}@{one.name}" for one in self.canaries if self.fault.active(one, token)]
@@ -299,28 +297,63 @@ def open_trial(
 ) -> Trial:
     """Make the run directory, start the guard and the stack, and take the first census; the trial is `current()`.
 
-    When anything fails on the way, what was started is stopped, the directory is sealed as incomplete, and
-    the error goes on.
+    What fails before the guard lives, a signal included, leaves no run directory; what fails later leaves an
+    open trial for the control to close, and the error goes on.
     """
+    trial = _make(prepared, on_dead_part, on_run_dir)
+    trial.enter("open")
+    manifest.write(trial.run_dir, prepared, trial.run_id, command)
+    write_files(trial.spec, trial.run_dir)
+    trial.timeline.event(Kind.CENSUS, at="open", items=census.take({}, trial.lease.ports))
+    start(trial.guard, [one for one in trial.spec.processes if one.name != LOAD], trial.run_dir)
+    check_receivers(prepared, trial.alerts.receivers)
+    trial.start_load()
+    return trial
+
+
+def _make(prepared: Prepared, on_dead_part: Callable[[str], None], on_run_dir: Callable[[Path], None]) -> Trial:
+    """The trial with its ports, run directory and guard; nothing else is started. Sets the current trial."""
     global _current  # noqa: PLW0603 - one process runs one trial; actions find it here
     lease = ports.reserve(local.port_count(prepared.target), prepared.cache_dir / "ports")
     run_id, run_dir, lock_fd = make_run_dir(prepared)
-    on_run_dir(run_dir)
-    scratch = prepared.cache_dir / "scratch" / run_id
-    spec = build_spec(prepared, run_id, run_dir, scratch, lease.ports)
-    timeline = TimelineWriter(run_dir, "control")
-    timeline.event(Kind.TRIAL_OPENED, run_id=run_id)
-    holder: list[Trial] = []
+    guard: GuardClient | None = None
 
     def on_exit(name: str, code: int) -> None:
-        if holder and not holder[0].closing:
-            holder[0].dead_part = f"{name} (exit code {code})"
-            if holder[0].phase != "open":  # while it opens, whoever waits for the part says what its log says
-                on_dead_part(holder[0].dead_part)
+        if _current is not None and not _current.closing:
+            _current.dead_part = f"{name} (exit code {code})"
+            if _current.phase != "open":  # while it opens, whoever waits for the part says what its log says
+                on_dead_part(_current.dead_part)
 
-    guard = start_guard(run_dir, scratch, lock_fd, prepared.settings.number("trial_s_max", 10, 86_400), on_exit)
+    try:
+        on_run_dir(run_dir)
+        scratch = prepared.cache_dir / "scratch" / run_id
+        spec = build_spec(prepared, run_id, run_dir, scratch, lease.ports)
+        guard = start_guard(run_dir, scratch, lock_fd, prepared.settings.number("trial_s_max", 10, 3600), on_exit)
+        _current = _trial(prepared, run_id, run_dir, spec, guard, lease, lock_fd)
+    except BaseException:
+        _current = None
+        if guard is not None:
+            guard.release()
+        lease.release()
+        os.close(lock_fd)
+        shutil.rmtree(run_dir)
+        raise
+    return _current
+
+
+def _trial(
+    prepared: Prepared,
+    run_id: str,
+    run_dir: Path,
+    spec: StackSpec,
+    guard: GuardClient,
+    lease: ports.PortLease,
+    lock_fd: int,
+) -> Trial:
     endpoints = spec.endpoints
-    trial = Trial(
+    timeline = TimelineWriter(run_dir, "control")
+    timeline.event(Kind.TRIAL_OPENED, run_id=run_id)
+    return Trial(
         run_id=run_id,
         run_dir=run_dir,
         prepared=prepared,
@@ -332,19 +365,10 @@ def open_trial(
         lock_fd=lock_fd,
         router=traffic.build(prepared.target.router.kind, endpoints),
         controller=rollout.build(prepared.target.controller.kind, endpoints),
+        alerts=alerts.build(prepared.target.alerts.kind, endpoints),
         fault=faults.build(prepared.experiment.fault.kind) if prepared.experiment.fault else None,
         ticks=Ticks(run_dir),
     )
-    holder.append(trial)
-    _current = trial
-    trial.enter("open")
-    manifest.write(run_dir, prepared, run_id, command)
-    write_files(spec, run_dir)
-    timeline.event(Kind.CENSUS, at="open", items=census.take({}, lease.ports))
-    start(guard, [one for one in spec.processes if one.name not in {LOAD}], run_dir)
-    check_receivers(prepared, endpoints.alertmanager_url)
-    trial.start_load()
-    return trial
 
 
 def is_open() -> bool:
@@ -411,9 +435,8 @@ def build_spec(prepared: Prepared, run_id: str, run_dir: Path, scratch: Path, ch
     return spec
 
 
-def check_receivers(prepared: Prepared, alertmanager_url: str) -> None:
+def check_receivers(prepared: Prepared, receivers: alerts.Receivers) -> None:
     """Nobody is woken: each required alert's route, in the live configuration, ends at allowed receivers only."""
-    alertmanager = alerts.Alertmanager(alertmanager_url)
     allowed = set(prepared.target.allow_receivers)
     for name in (*prepared.experiment.expect.alerts_required, *prepared.experiment.expect.alerts_forbidden):
         labels = {
@@ -422,7 +445,7 @@ def check_receivers(prepared: Prepared, alertmanager_url: str) -> None:
             "action": "rollback",
             "version": prepared.target.versions.canary,
         }
-        told = {receiver for receiver, _ in alertmanager.resolve_receivers(labels)}
+        told = {receiver for receiver, _ in receivers.resolve_receivers(labels)}
         if told - allowed:
             raise UsageError(
                 f"{prepared.target_path}: {name} would be sent to {sorted(told - allowed)}, allow_receivers has "

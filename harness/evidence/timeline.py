@@ -6,6 +6,7 @@ One `os.write` to an O_APPEND descriptor a line, so a line is whole or absent wh
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -38,8 +39,10 @@ class TimelineWriter:
     def event(self, kind: Kind, t_ns: int | None = None, **data: Any) -> int:
         """Write one event, by default at this instant; its t_ns."""
         at_ns = monotonic_ns() if t_ns is None else t_ns
-        line = json.dumps({"t_ns": at_ns, "source": self._source, "kind": str(kind), **data}, separators=(",", ":"))
-        os.write(self._descriptor, line.encode() + b"\n")
+        record = {"t_ns": at_ns, "source": self._source, "kind": str(kind), **data}
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        if os.write(self._descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, f"the line of {kind} was cut", self._source)
         return at_ns
 
     def close(self) -> None:

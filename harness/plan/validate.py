@@ -77,13 +77,17 @@ def _field_types(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def convert(kind: type[T], data: object, where: str, problems: Problems) -> T | None:
-    """`data` as a frozen struct, or None with every reason in `problems`."""
+    """`data` as a frozen struct, with every problem in `problems`; None where a required part is missing or wrong.
+
+    A wrong part that has a default takes it, so that checks across parts can still find the other problems:
+    whoever calls must look at `problems` before using the struct.
+    """
     if not isinstance(data, Mapping):
         problems.add(where, f"is {data!r}, must be a mapping")
         return None
     fields = {item.encode_name: item for item in msgspec.structs.fields(kind)}
     types = _field_types(kind)
-    before = len(problems.found)
+    usable = True
     values: dict[str, Any] = {}
     for name in data:
         if name not in fields:
@@ -94,9 +98,13 @@ def convert(kind: type[T], data: object, where: str, problems: Problems) -> T | 
         if name not in data:
             if item.required:
                 problems.add(where, f"{name} is missing")
+                usable = False
             continue
-        values[item.name] = _leaf(types[item.name], data[name], place, problems)
-    return kind(**values) if len(problems.found) == before else None
+        value = _leaf(types[item.name], data[name], place, problems)
+        if value is not None:
+            values[item.name] = value
+        usable = usable and (value is not None or not item.required)
+    return kind(**values) if usable else None
 
 
 def _leaf(kind: Any, value: object, place: str, problems: Problems) -> Any:

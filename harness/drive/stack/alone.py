@@ -55,7 +55,8 @@ def serve(
         died.append(f"{name} ended with {code}")
         ended.set()
 
-    with ports.reserve(local.port_count(ready.target), folders.port_locks, fixed=(port,) if port else ()) as lease:
+    fixed = (port,) if port else ()
+    with ports.reserve(local.port_count(ready.target) - len(fixed), folders.port_locks, fixed=fixed) as lease:
         folders.run_dir.mkdir(parents=True)
         try:
             spec = _spec(ready, folders, lease.ports)

@@ -73,9 +73,16 @@ def test_misspelt_setting_is_refused():
 
 
 def test_missing_binary_is_named():
-    """A binary that is not there is a part of the harness missing: 70, with where it was looked for."""
+    """A setting that names no executable is the user's to mend: 64, with the value and the setting."""
     done = harness("run", "experiments/canary-5xx.yaml", HARNESS_PROMETHEUS="/no/such/prometheus")
-    assert_refused(done, 70, "/no/such/prometheus")
+    assert_refused(done, 64, "/no/such/prometheus", "HARNESS_PROMETHEUS")
+
+
+def test_missing_part_is_named(tmp_path):
+    """A part that was never fetched is missing: 70, with the command that fetches it; nothing is started."""
+    done = harness("run", "experiments/canary-5xx.yaml", HARNESS_CACHE_DIR=str(tmp_path), PATH="/nowhere")
+    assert_refused(done, 70, "prometheus", "python -m harness.drive.stack.binaries")
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_unwritable_directory_is_refused(tmp_path):
