@@ -41,7 +41,7 @@ def check(facts: Facts) -> Finding:
         _sealed_complete(evidence),
         _intact(evidence),
         _readable(evidence),
-        _no_errors(errors, facts.start_ns),
+        _no_errors(errors, evidence.events),
         _clock(evidence),
     )
     measured = {
@@ -80,11 +80,11 @@ def _listed(what: str, problems: list[str], noun: str) -> str:
     return f"{len(problems)} {noun}{'' if len(problems) == 1 else 's'} {what}{first}"
 
 
-def _no_errors(errors: tuple[Event, ...], zero_ns: int) -> Rule:
+def _no_errors(errors: tuple[Event, ...], events: tuple[Event, ...]) -> Rule:
     if not errors:
         return inference("no_errors", unless(False), "No part of the harness failed or ended unasked")
     first = errors[0]
-    place = f"{(first.t_ns - zero_ns) / NS_PER_S:.2f} s after the load's zero"
+    place = f"{(first.t_ns - events[0].t_ns) / NS_PER_S:.2f} s after the trial began"
     return inference(
         "no_errors", unless(True), f"{len(errors)} errors, the earliest {place}: {first.kind}: {_told(first)}"
     )

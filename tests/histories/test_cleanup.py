@@ -1,5 +1,7 @@
 """Literal histories of the check `cleanup`."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.evidence.finding import Verdict
@@ -44,6 +46,26 @@ CASES = [
         lambda: h.with_events(h.passing(), fault_on_again(17.0)),
         FAIL,
         "1 of 2 faults that were switched on have no later heal on record",
+    ),
+    fires(
+        "cleanup",
+        "healed",
+        lambda: replace(h.with_events(h.passing(), fault_on_again(17.0)), complete=False),
+        OPEN,
+        "1 of 2 faults that were switched on have no later heal on record, in a trial that was cut",
+        {"evidence/sealed_complete": OPEN, "cleanup/healed": OPEN},
+        "evidence/sealed_complete",
+    ),
+    fires(
+        "cleanup",
+        "healed",
+        lambda: h.with_events(
+            replace(h.with_events(h.passing(), fault_on_again(17.0)), complete=False),
+            h.event(18.0, "guard", Kind.ERROR, where="heal", message="no answer"),
+        ),
+        FAIL,
+        "1 of 2 faults that were switched on have no later heal on record",
+        {"evidence/sealed_complete": OPEN, "evidence/no_errors": OPEN, "cleanup/healed": FAIL},
     ),
     near("cleanup", "healed", lambda: h.with_events(h.passing(), fault_on_again(16.01))),
     fires(

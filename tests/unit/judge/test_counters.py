@@ -34,6 +34,12 @@ def lost_unknown():
     return h.dropped(h.dropped(found, "service", of_row(160)), "store", of_row(160))
 
 
+def unknown_in_one_read(name):
+    """Nobody knows what came of the write; one of the two reads has it."""
+    other = {"store": "service", "service": "store"}[name]
+    return h.dropped(operation(160, outcome="unknown", status=0), other, of_row(160))
+
+
 def without_row(index):
     """The load was killed before it could say what came of the write."""
     return h.dropped(h.passing(), "operations", of_row(index))
@@ -75,6 +81,11 @@ PLANTED: list[tuple[str, str, Callable, object, object]] = [
     ("data_loss", "recovered_count", lambda: operation(160, outcome="unknown"), 0, 1),
     ("data_loss", "recovered_count", lambda: without_row(160), 0, 1),
     ("data_loss", "recovered_count", lost_unknown, 0, 0),
+    ("data_loss", "recovered_count", lambda: unknown_in_one_read("store"), 0, 1),
+    ("data_loss", "recovered_count", lambda: unknown_in_one_read("service"), 0, 1),
+    ("data_loss", "dropped_count", lambda: unknown_in_one_read("store"), 0, 0),
+    ("data_loss", "dropped_count", lambda: h.with_read_meta(lost_unknown(), "store", complete=False), 0, 0),
+    ("data_loss", "dropped_count", lambda: h.with_read_meta(lost_unknown(), "service", complete=False), 0, 0),
     ("data_loss", "dropped_count", lost_unknown, 0, 1),
     ("data_loss", "dropped_count", lambda: operation(160, outcome="unknown"), 0, 0),
     ("data_loss", "unverified_count", lambda: h.with_read_meta(h.passing(), "store", complete=False), 0, 296),

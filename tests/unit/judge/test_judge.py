@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.evidence.finding import Findings, RuleKind, Verdict
-from harness.evidence.format import METRICS, OPERATIONS, READBACK, ROUTING, SCHEDULE
+from harness.evidence.format import METRICS, OPERATIONS, READBACK, ROUTING, SCHEDULE, Kind
 from harness.evidence.run import Clock, Evidence, ReadBack
 from harness.evidence.tables import columns
 from harness.judge import CHECKS, ORDER, judge
@@ -137,6 +137,44 @@ def test_summary_is_leading_rule():
     findings = judge(h.with_expect(h.passing(), detect_s_max=1.0))
     alert = next(check for check in findings.checks if check.id == "alert")
     assert rule_of(findings, "alert", "in_time").says == alert.summary == findings.headline.says
+
+
+def cut_at(seconds):
+    """The control was killed: the guard heals, stops and seals, and records neither heal, purge nor reads."""
+
+    def is_late(row):
+        return int(row["op_id"].rsplit("-", 1)[1]) / h.RATE_RPS > seconds
+
+    evidence = replace(h.passing(), complete=False)
+    for name in ("operations", "routing"):
+        evidence = h.dropped(evidence, name, is_late)
+    for name in ("service", "store"):
+        evidence = replace(h.dropped(evidence, name), **{name: ReadBack({}, columns(READBACK.empty_table()))})
+    evidence = h.dropped(evidence, "samples", lambda row: row["wall_ms"] * 1_000_000 > h.wall_at_ns(seconds))
+    ended = {"process_exited", "census"}
+    kept = [event for event in evidence.events if event.t_ns <= h.at_ns(seconds) or event.kind in ended]
+    for kind in {event.kind for event in evidence.events}:
+        evidence = h.without_events(evidence, kind, lambda event: event not in kept)
+    return h.with_events(evidence, h.event(seconds, "guard", Kind.GUARD_FINISHING, why="the control is gone"))
+
+
+@pytest.mark.parametrize("seconds", [3.0, 11.0, 13.35, 13.44, 15.0, 25.0])
+def test_cut_trial(seconds):
+    """A trial that was cut is INCONCLUSIVE wherever it was cut: what it never got to is no witness."""
+    findings = judge(cut_at(seconds))
+    assert OPEN == findings.verdict
+    assert ("evidence", "sealed_complete") == (findings.headline.check, findings.headline.rule)
+    assert not [rule for rule in red_rules(findings) if rule.endswith("/crashed")]
+
+
+def test_cut_trial_with_a_lost_write():
+    """A trial that was cut after its reads still fails for a write that both show to be lost."""
+    lost = h.dropped(replace(h.passing(), complete=False), "store", lambda row: row["op_id"] == h.op_id(160))
+    assert ("FAIL", "data_loss", "vanished") == (
+        judge(lost).verdict,
+        judge(lost).headline.check,
+        judge(lost).headline.rule,
+    )
 
 
 BREAKS = {
