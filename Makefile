@@ -50,7 +50,7 @@ check: $(STAMP) ## format, lint, types, import rules, unit tests, house rules (u
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest tests/unit tests/house_rules tests/property
+	$(BIN)/pytest tests/unit tests/histories tests/property tests/house_rules
 
 .PHONY: test
 test: check chromium ## everything: check, then real parts on loopback and the report in a browser

@@ -300,9 +300,8 @@ def open_trial(
     What fails before the guard lives, a signal included, leaves no run directory; what fails later leaves an
     open trial for the control to close, and the error goes on.
     """
-    trial = _make(prepared, on_dead_part, on_run_dir)
+    trial = _make(prepared, command, on_dead_part, on_run_dir)
     trial.enter("open")
-    manifest.write(trial.run_dir, prepared, trial.run_id, command)
     write_files(trial.spec, trial.run_dir)
     trial.timeline.event(Kind.CENSUS, at="open", items=census.take({}, trial.lease.ports))
     start(trial.guard, [one for one in trial.spec.processes if one.name != LOAD], trial.run_dir)
@@ -311,8 +310,10 @@ def open_trial(
     return trial
 
 
-def _make(prepared: Prepared, on_dead_part: Callable[[str], None], on_run_dir: Callable[[Path], None]) -> Trial:
-    """The trial with its ports, run directory and guard; nothing else is started. Sets the current trial."""
+def _make(
+    prepared: Prepared, command: str, on_dead_part: Callable[[str], None], on_run_dir: Callable[[Path], None]
+) -> Trial:
+    """The trial with its ports, manifest and guard; nothing else is started. Sets the current trial."""
     global _current  # noqa: PLW0603 - one process runs one trial; actions find it here
     lease = ports.reserve(local.port_count(prepared.target), prepared.cache_dir / "ports")
     run_id, run_dir, lock_fd = make_run_dir(prepared)
@@ -326,6 +327,7 @@ def _make(prepared: Prepared, on_dead_part: Callable[[str], None], on_run_dir: C
 
     try:
         on_run_dir(run_dir)
+        manifest.write(run_dir, prepared, run_id, command)  # first: a directory without one cannot be judged
         scratch = prepared.cache_dir / "scratch" / run_id
         spec = build_spec(prepared, run_id, run_dir, scratch, lease.ports)
         guard = start_guard(run_dir, scratch, lock_fd, prepared.settings.number("trial_s_max", 10, 3600), on_exit)

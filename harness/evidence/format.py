@@ -67,6 +67,7 @@ class Kind(StrEnum):
     QUIESCED = "quiesced"  # quiescent: bool, reads: [...]
     PURGED = "purged"  # rows_left: int
     INTERRUPTED = "interrupted"  # why
+    HYPOTHESIS = "hypothesis"  # when: before | after; met: bool: what the steady-state probes answered
     ERROR = "error"  # where, message: a part of the harness failed; rules out PASS
     # guard (source "guard")
     PROCESS_STARTED = "process_started"  # name, pid, ports

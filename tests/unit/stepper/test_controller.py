@@ -52,9 +52,11 @@ class FakeRouter:
         self.seen: list[dict[str, Any]] = []
         self.refusals: dict[int, int] = {}  # weight -> how many times to refuse it
         self.gates: dict[int, asyncio.Event] = {}  # weight -> the call returns when it is set
+        self.called = asyncio.Event()
 
     async def set_weight(self, weight: int) -> None:
         self.calls.append(weight)
+        self.called.set()
         self.seen.append(lines(self.record)[-1])
         if weight in self.gates:
             await self.gates[weight].wait()
@@ -63,13 +65,27 @@ class FakeRouter:
             raise RouterCallError("503 no")
 
 
+class WatchedRecord(Record):
+    """The real record, which also tells when a rollback was written."""
+
+    def __init__(self, path: Path, now_ns: Callable[[], int]) -> None:
+        super().__init__(path, now_ns)
+        self.rollback_decided = asyncio.Event()
+
+    def append(self, kind: str, t_ns: int | None = None, **data: Any) -> int:
+        at_ns = super().append(kind, t_ns, **data)
+        if data.get("decision") == "roll_back":
+            self.rollback_decided.set()
+        return at_ns
+
+
 class Bench:
     """A stepper and everything around it."""
 
     def __init__(self, path: Path, steps: tuple[int, ...] = (5, 25, 50, 100)) -> None:
         self.path = path
         self.clock = ScriptedClock()
-        self.record = Record(path, self.clock.now_ns)
+        self.record = WatchedRecord(path, self.clock.now_ns)
         self.router = FakeRouter(path)
         self.stepper = Stepper(Plan(steps, 15.0, "1.1"), self.router, self.record, self.clock)
 
@@ -231,6 +247,16 @@ def test_step_that_the_router_never_takes_is_rolled_back(bench: Bench) -> None:
     assert "the router did not take weight 25: 503 no" == bench.stepper.status()["decision"]["reason"]
 
 
+def test_promotion_that_the_router_never_takes_is_rolled_back(tmp_path: Path) -> None:
+    """A rollout that cannot be given all traffic ends at 0, and is not called promoted as well."""
+    bench = Bench(tmp_path / "stepper.ndjson", steps=(50,))
+    bench.router.refusals[100] = 99
+    bench.run()
+    assert [50, *[100] * ROUTER_ATTEMPTS_MAX, 0] == bench.router.calls
+    assert ["rolled_back"] == [line["outcome"] for line in lines(bench.path) if line["kind"] == "rollout_finished"]
+    assert "rolled_back" == bench.stepper.status()["state"]
+
+
 def test_rollback_counts_only_when_the_router_took_it(bench: Bench) -> None:
     """While every attempt fails the state stays progressing and nothing steps on; the next delivery completes it."""
     bench.router.refusals[0] = ROUTER_ATTEMPTS_MAX
@@ -255,21 +281,19 @@ def test_step_in_its_retry_pause_is_dropped_by_a_rollback(bench: Bench) -> None:
 def test_rollback_waits_for_the_call_in_flight(bench: Bench) -> None:
     """A rollback decided while a step's call is under way is recorded at once and called after it, never before."""
 
-    async def scenario() -> list[int]:
+    async def overtake() -> list[int]:
         bench.router.gates[5] = asyncio.Event()
         assert bench.stepper.start()
         walk = asyncio.create_task(bench.stepper.walk())
-        while not bench.router.calls:
-            await asyncio.sleep(0)
+        await bench.router.called.wait()
         delivery = asyncio.create_task(bench.deliver(FIRING))
-        while len(bench.decisions()) < 2:
-            await asyncio.sleep(0)
+        await bench.record.rollback_decided.wait()
         before = list(bench.router.calls)
         bench.router.gates[5].set()
         await asyncio.gather(walk, delivery)
         return before
 
-    assert [5] == asyncio.run(scenario())
+    assert [5] == asyncio.run(asyncio.wait_for(overtake(), 5))
     assert [5, 0] == bench.router.calls
     assert [("weight_set", 5), ("weight_set", 0)] == [
         (line["kind"], line["weight"]) for line in lines(bench.path) if line["kind"] == "weight_set"
