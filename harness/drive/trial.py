@@ -165,7 +165,7 @@ class Trial:
         arguments = {"seed": seed, **arguments}
         for canary in self.canaries:
             token = self.spec.endpoints.control_token
-            self.fault_entry = self.guard.undo_add(fault.undo_request(canary, token))
+            self.fault_entry = self.guard.undo_add(replace(fault.undo_request(canary, token), fault=fault.kind))
             window = fault.inject(canary, token, share, deadline_s, arguments)
             self.timeline.event(
                 Kind.FAULT_ON,

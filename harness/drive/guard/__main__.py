@@ -176,7 +176,7 @@ class Guard:
     def finish(self, reason: str) -> list[str]:
         """Heal, stop, seal, judge; what would not end."""
         self.timeline.event(Kind.GUARD_FINISHING, why=reason)
-        not_healed = self.undo.heal()
+        not_healed = self._heal()
         self._end_control()
         left = [*not_healed, *self._stop(list(self.children.values()), _FINISH_GRACE_S)]
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -191,6 +191,16 @@ class Guard:
         self.timeline.close()
         seal.seal(self.run_dir, complete=False)
         return left
+
+    def _heal(self) -> list[str]:
+        """Take every open change back and put it on record; a line for each that could not be."""
+        tried = self.undo.heal()
+        for one in tried:
+            if not one.problem:
+                self.timeline.event(
+                    Kind.FAULT_HEALED, lo_ns=one.lo_ns, hi_ns=one.hi_ns, fault=one.request.fault or one.request.url
+                )
+        return [one.problem for one in tried if one.problem]
 
     def _end_control(self) -> None:
         """A control that hangs or ignores its deadline is ended, after the same identity check as ever."""

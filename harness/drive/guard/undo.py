@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from harness import clock
+
 HEAL_S_MAX = 1.0  # a control port on loopback answers in milliseconds; a dead one must not hold up the rest
 
 
@@ -23,6 +25,17 @@ class UndoRequest:
     method: str
     url: str
     headers: dict[str, str] = field(default_factory=dict)
+    fault: str = ""  # the fault it heals, for the record
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """One try to take a change back, between two clock reads; `problem` is "" when it was taken back."""
+
+    request: UndoRequest
+    lo_ns: int
+    hi_ns: int
+    problem: str
 
 
 class UndoLog:
@@ -47,16 +60,16 @@ class UndoLog:
         self._open.pop(entry, None)
         self._append({"done": entry})
 
-    def heal(self) -> list[str]:
-        """Take every open change back; a line for each that could not be."""
-        left: list[str] = []
+    def heal(self) -> list[Healed]:
+        """Take every open change back, the latest first; what came of each."""
+        tried: list[Healed] = []
         for entry, request in sorted(self._open.items(), reverse=True):
+            lo_ns = clock.monotonic_ns()
             problem = send(request)
-            if problem:
-                left.append(problem)
-            else:
+            tried.append(Healed(request, lo_ns, clock.monotonic_ns(), problem))
+            if not problem:
                 self.done(entry)
-        return left
+        return tried
 
     def _append(self, record: dict[str, object]) -> None:
         os.write(self._descriptor, json.dumps(record).encode() + b"\n")
