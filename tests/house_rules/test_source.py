@@ -11,7 +11,7 @@ import re
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -241,6 +241,7 @@ RULES: list[tuple[Rule, str, str, str]] = [
 ]
 
 
+@cache
 def sources() -> list[Source]:
     """Every Python file of the product."""
     paths = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))

@@ -15,7 +15,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.errors import DriveError as DriveError  # for kits, which import nothing else of the harness
+from harness.errors import DriveError
+
+__all__ = [
+    "DriveError",  # for kits, which import nothing else of the harness
+    "Instance",
+    "LoadKit",
+    "OperationKind",
+    "Profile",
+    "Quiescence",
+    "ReadBackWanted",
+    "Request",
+    "StoredWrite",
+    "TargetKit",
+]
 
 
 @dataclass(frozen=True, slots=True)
