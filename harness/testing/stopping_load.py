@@ -22,5 +22,5 @@ class StoppingEngine(Engine):
             gevent.sleep(0.05)  # else the dispatcher, always late, would spin
 
 
-run.Engine = StoppingEngine  # type: ignore[misc,attr-defined]
+run.Engine = StoppingEngine  # type: ignore[attr-defined]
 LoadUser = build_user()
