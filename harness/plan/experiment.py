@@ -41,12 +41,13 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     steps: tuple[Percent, ...] = (5, 25, 50, 100)
     step_s: Seconds = 20.0
+    strategy: Literal["shift", "remove"] = "shift"  # remove: once drained, the canary is stopped as well
 
 
 class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What must be seen. Seconds count from the first faulted response, `drained_s_max` from the last dispatch."""
 
-    outcome: Literal["rolled_back", "promoted"]
+    outcome: Literal["rolled_back", "promoted", "held"]
     alerts_required: tuple[str, ...] = ()
     alerts_forbidden: tuple[str, ...] = ()
     detect_s_max: Seconds = 10.0
@@ -54,6 +55,9 @@ class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drained_s_max: Seconds = 5.0
     write_lost_count_max: Annotated[int, msgspec.Meta(ge=0)] = 0
     loss_rate_detectable_max: Share = 0.05
+    # How far the measured share of a completed step may be from its weight without being seen, in points of
+    # percent; None: the split is measured and its power printed, but too few requests are no fault of the trial.
+    split_points_max: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = None
 
 
 class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,11 +74,12 @@ class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """The fault that the method injects. `share` is the part of canary responses it should hit."""
+    """The fault that the method injects. `share` is the part of the responses of `tracks` it should hit."""
 
     kind: str
     share: float
     deadline_s: float
+    tracks: tuple[str, ...]
     arguments: Mapping[str, Any]
 
 
@@ -196,8 +201,18 @@ def _one_fault(arguments: Mapping[str, Any], place: str, fault_kinds: Collection
         problems.add(f"{place}.fault", f"is {kind!r}; {nearest(kind, fault_kinds)}")
     share = _number(arguments, "share", place, 0, 1, problems)
     deadline_s = _number(arguments, "deadline_s", place, 1, STEP_S_MAX, problems)
-    extra = {name: value for name, value in arguments.items() if name not in {"fault", "share", "deadline_s"}}
-    return FaultPlan(kind=kind, share=float(share or 0), deadline_s=float(deadline_s or 0), arguments=extra)
+    tracks = arguments.get("tracks", ["canary"])
+    if not isinstance(tracks, list) or not tracks or not set(tracks) <= {"canary", "stable"}:
+        problems.add(f"{place}.tracks", f"is {tracks!r}, must be a list of canary, stable or both")
+        tracks = ["canary"]
+    known = {"fault", "share", "deadline_s", "tracks"}
+    return FaultPlan(
+        kind=kind,
+        share=float(share or 0),
+        deadline_s=float(deadline_s or 0),
+        tracks=tuple(tracks),
+        arguments={name: value for name, value in arguments.items() if name not in known},
+    )
 
 
 def _number(
