@@ -25,7 +25,13 @@ def wait_step(weight: int) -> bool:
 
 
 @on_record
-def inject(fault: str, share: float, deadline_s: float, **arguments: Any) -> bool:
+def inject(
+    fault: str,
+    share: float,
+    deadline_s: float,
+    tracks: list[str] | None = None,
+    **arguments: Any,
+) -> bool:
     """Break the canary: `share` of its answers, expiring by itself after `deadline_s` seconds."""
     trials.current().inject(share, deadline_s, arguments)
     return True

@@ -73,6 +73,12 @@ def after_experiment_control(context: Experiment, state: Journal) -> None:
         state["status"] = status
 
 
+def after_hypothesis_control(context: dict[str, Any], state: dict[str, Any]) -> None:
+    """Put on record what the steady-state probes answered."""
+    if trials.is_open() and isinstance(state, dict):
+        trials.current().note_hypothesis(bool(state.get("steady_state_met")))
+
+
 def cleanup_control() -> None:
     """Close what a signal kept `after_experiment_control` from closing."""
     if trials.is_open():

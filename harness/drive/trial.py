@@ -16,8 +16,8 @@ import random
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from harness.errors import DriveError, GuardError, UsageError
 from harness.evidence import seal
 from harness.evidence.format import Kind
 from harness.evidence.timeline import TimelineWriter
+from harness.plan.experiment import FaultPlan
 
 POLL_S = 0.05
 # Beyond the latest instant at which the outcome could still meet its bounds, before the trial stops waiting for it.
@@ -75,19 +76,14 @@ class Trial:
     fault: Fault | None
     ticks: Ticks
     phase: str = "open"
-    fault_entry: int = 0
-    fault_on_ns: int = 0
+    broken: dict[str, int] = field(default_factory=dict)  # instance -> undo entry of the fault that is in it
+    was_broken: bool = False
     outcome: str = ""
     cut_why: str = ""
     closing: bool = False
     dead_part: str = ""
 
     # -- facts ---------------------------------------------------------------------------------------------------
-
-    @property
-    def canaries(self) -> tuple[Instance, ...]:
-        """The canary's instances."""
-        return tuple(one for one in self.spec.endpoints.instances if one.track == "canary")
 
     @property
     def stables(self) -> tuple[Instance, ...]:
@@ -114,6 +110,11 @@ class Trial:
             self.cut_why = why
             self.timeline.event(Kind.INTERRUPTED, why=why, phase=self.phase)
 
+    def note_hypothesis(self, met: bool) -> None:
+        """What the steady-state probes answered, before the canary or after all of it."""
+        when = "before" if self.phase in {"open", "baseline"} else "after"
+        self.timeline.event(Kind.HYPOTHESIS, when=when, met=met)
+
     def await_or_fail(self, condition: Callable[[], bool], limit_s: float, what: str) -> None:
         """Poll until it holds; DriveError past the limit, or at once when a part of the trial has died."""
         if not await_condition(lambda: bool(self.dead_part) or condition(), limit_s, POLL_S) or self.dead_part:
@@ -135,8 +136,12 @@ class Trial:
         seconds = int(self.prepared.experiment.baseline_s)
         self.await_or_fail(lambda: self.ticks.count() > seconds, seconds + 20.0, f"{seconds} s of load")
         recent = self.ticks.last(min(seconds, GOOD_SECONDS))
-        active = [alert.name for alert in self.alerts.metrics.active_alerts() if alert.state == "firing"]
-        return all(tick.good for tick in recent) and not active
+        expect = self.prepared.experiment.expect
+        watched = {*expect.alerts_required, *expect.alerts_forbidden}
+        firing = [
+            one.name for one in self.alerts.metrics.active_alerts() if one.state == "firing" and one.name in watched
+        ]
+        return all(tick.good for tick in recent) and not firing
 
     # -- the method's actions --------------------------------------------------------------------------------------
 
@@ -156,41 +161,44 @@ class Trial:
         )
 
     def inject(self, share: float, deadline_s: float, arguments: Mapping[str, Any]) -> None:
-        """Break the canary at a seeded random phase against scrapes and evaluations, undo record first."""
-        fault = self._fault()
+        """Break the planned tracks at a seeded random phase against scrapes and evaluations, undo records first."""
+        fault, plan = self._fault()
         self.enter("fault")
         seed = self.prepared.experiment.load.seed
         clock.sleep(1.0 + random.Random(seed).random())
         # The injector draws from the trial's seed, so that two trials of one seed are hit alike.
         arguments = {"seed": seed, **arguments}
-        for canary in self.canaries:
-            token = self.spec.endpoints.control_token
-            self.fault_entry = self.guard.undo_add(replace(fault.undo_request(canary, token), fault=fault.kind))
-            window = fault.inject(canary, token, share, deadline_s, arguments)
+        token = self.spec.endpoints.control_token
+        for instance in (one for one in self.spec.endpoints.instances if one.track in plan.tracks):
+            undo = replace(fault.undo_request(instance, token), fault=fault.kind)
+            self.broken[instance.name] = self.guard.undo_add(undo)
+            self.was_broken = True
+            window = fault.inject(instance, token, share, deadline_s, arguments)
             self.timeline.event(
                 Kind.FAULT_ON,
                 lo_ns=window.lo_ns,
                 hi_ns=window.hi_ns,
                 fault=fault.kind,
-                instances=[canary.name],
+                instances=[instance.name],
                 arguments={"share": share, "deadline_s": deadline_s, **arguments},
             )
-        self.fault_on_ns = clock.monotonic_ns()
 
-    def _fault(self) -> Fault:
-        if self.fault is None:
+    def _fault(self) -> tuple[Fault, FaultPlan]:
+        plan = self.prepared.experiment.fault
+        if self.fault is None or plan is None:
             raise DriveError("the experiment's method injects no fault, but inject was called")
-        return self.fault
+        return self.fault, plan
 
     def wait_outcome(self) -> str:
         """Wait until the controller has rolled back or promoted, or could no longer do so in time; what it was."""
         self.enter("detect")
         expect, plan = self.prepared.experiment.expect, self.prepared.experiment.rollout
-        if expect.outcome == "rolled_back":
-            limit_s = expect.shifted_s_max + OUTCOME_SLACK_S
-        else:
-            limit_s = len(plan.steps) * plan.step_s + OUTCOME_SLACK_S + 10.0
-        finals = {"rolled_back", "promoted"}
+        limit_s = {
+            "rolled_back": expect.shifted_s_max + OUTCOME_SLACK_S,
+            "held": expect.detect_s_max + OUTCOME_SLACK_S,
+            "promoted": len(plan.steps) * plan.step_s + OUTCOME_SLACK_S + 10.0,
+        }[expect.outcome]
+        finals = {"rolled_back", "promoted", "held"}
         await_condition(lambda: bool(self.dead_part) or self.controller.read().state in finals, limit_s, POLL_S)
         state = self.controller.read().state
         self.outcome = state if state in finals else "none"
@@ -199,15 +207,21 @@ class Trial:
         return self.outcome
 
     def heal(self) -> None:
-        """Take the fault back; harmless when there is none."""
-        if self.fault is None or not self.fault_entry:
+        """Take the fault back wherever it was put; harmless when there is none. A stopped instance took it along."""
+        if self.fault is None or not self.broken:
             return
         token = self.spec.endpoints.control_token
-        for canary in self.canaries:
-            window = self.fault.heal(canary, token)
+        for instance in self._up(self.broken):
+            window = self.fault.heal(instance, token)
             self.timeline.event(Kind.FAULT_HEALED, lo_ns=window.lo_ns, hi_ns=window.hi_ns, fault=self.fault.kind)
-        self.guard.undo_done(self.fault_entry)
-        self.fault_entry = 0
+        for entry in self.broken.values():
+            self.guard.undo_done(entry)
+        self.broken.clear()
+
+    def _up(self, names: Collection[str]) -> list[Instance]:
+        """Those of these instances whose process runs."""
+        codes = self.guard.codes()
+        return [one for one in self.spec.endpoints.instances if one.name in names and codes.get(one.name, 0) is None]
 
     def wait_clean(self) -> bool:
         """Stay for `hold_s` after the outcome and until GOOD_SECONDS good seconds in a row; whether they came."""
@@ -235,7 +249,9 @@ class Trial:
             self.enter("verify")
         self.timeline.event(Kind.LOAD_STOP_REQUESTED)
         self.guard.stop([LOAD])
-        verify.quiesce(kit, endpoints, self.timeline)
+        verify.quiesce(
+            kit, self._up([one.name for one in endpoints.instances]), endpoints.store_reader_dsn, self.timeline
+        )
         writes = [kind.name for kind in self.prepared.profile.kinds if kind.writes]
         looked_for = verify.wanted(self.run_dir, self.run_id, writes)
         verify.read_service(kit, self.stables[0], looked_for, self.run_dir)
@@ -275,10 +291,11 @@ class Trial:
         return active, max(rows_left, 0)
 
     def _active_faults(self) -> list[str]:
-        if self.fault is None or not self.fault_on_ns or self.guard.gone:
+        if self.fault is None or not self.was_broken or self.guard.gone:
             return []
         token = self.spec.endpoints.control_token
-        return [f"{self.fault.kind}@{one.name}" for one in self.canaries if self.fault.active(one, token)]
+        up = self._up([one.name for one in self.spec.endpoints.instances])
+        return [f"{self.fault.kind}@{one.name}" for one in up if self.fault.active(one, token)]
 
     def _stop_all(self) -> list[str]:
         if self.guard.gone:

@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 
 from harness import clock
-from harness.drive.stack.spec import Endpoints
 from harness.drive.target.port import Instance, ReadBackWanted, StoredWrite, TargetKit
 from harness.errors import DriveError
 from harness.evidence import tables
@@ -25,14 +24,14 @@ QUIESCE_S_MAX = 5.0
 _LOOK_PAUSE_S = 0.1
 
 
-def quiesce(kit: TargetKit, endpoints: Endpoints, timeline: TimelineWriter) -> bool:
+def quiesce(kit: TargetKit, instances: Sequence[Instance], reader_dsn: str, timeline: TimelineWriter) -> bool:
     """Look until two looks in a row are quiet and equal; False when that did not come within QUIESCE_S_MAX."""
     looks: list[dict[str, Any]] = []
     give_up_ns = clock.monotonic_ns() + int(QUIESCE_S_MAX * clock.NS_PER_S)
     last = None
     quiescent = False
     while not quiescent and clock.monotonic_ns() < give_up_ns:
-        look = kit.quiesce(endpoints.instances, endpoints.store_reader_dsn)
+        look = kit.quiesce(instances, reader_dsn)
         looks.append({"in_flight": dict(look.in_flight), "open_transactions": look.open_transactions})
         quiescent = look.quiet and look == last
         last = look
