@@ -234,6 +234,15 @@ CASES = [
         OPEN,
         "The service was never seen to stand still before the reads, so they may have missed what came after",
     ),
+    fires(
+        "data_loss",
+        "verified",
+        lambda: h.moved(
+            h.with_read_meta(lost("service", index=597), "service", started_ns=h.at_ns(29.856)), Kind.QUIESCED, -1.5
+        ),
+        OPEN,
+        "295 of 296 acknowledged writes were looked for by both reads after they were answered",
+    ),
     near("data_loss", "verified", lambda: h.moved(h.passing(), Kind.QUIESCED, 0.2)),
     near("data_loss", "verified", lambda: read_at(h.passing(), h.at_ns(29.856) + 1)),
     fires(
