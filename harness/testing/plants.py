@@ -9,9 +9,12 @@ What each must turn the verdict into is asserted by tests, never by a run itself
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -67,6 +70,26 @@ def router_unchanged(spec: StackSpec) -> StackSpec:
     return _broken_stepper(spec, "leaves_router")
 
 
+def sets_five_percent(spec: StackSpec) -> StackSpec:
+    """The controller leaves 5 % on the canary where it should leave nothing."""
+    return _broken_stepper(spec, "sets_five")
+
+
+def rolls_back_late(spec: StackSpec) -> StackSpec:
+    """The controller waits 20 s before it rolls back."""
+    return _broken_stepper(spec, "waits_long")
+
+
+def rolls_back_early(spec: StackSpec) -> StackSpec:
+    """The controller rolls back before the fault, for another reason."""
+    return _broken_stepper(spec, "rolls_back_early")
+
+
+def weight_comes_back(spec: StackSpec) -> StackSpec:
+    """Five seconds after the rollback the canary has its weight again."""
+    return _broken_stepper(spec, "flaps")
+
+
 def _broken_stepper(spec: StackSpec, defect: str) -> StackSpec:
     broken = "harness.testing.broken_stepper"
     return _with_process(spec, "stepper", lambda one: _instead(one, "stepper", defect, broken))
@@ -82,17 +105,105 @@ def fault_never_lands(spec: StackSpec) -> StackSpec:
     return _broken_canary(spec, "deaf_to_faults")
 
 
+def canary_loses_some_writes(spec: StackSpec) -> StackSpec:
+    """The canary does not store 5 % of the writes that it acknowledges."""
+    return _faulty_canary(spec, "ack_not_stored", 0.05)
+
+
+def canary_writes_unreadable_rows(spec: StackSpec) -> StackSpec:
+    """The canary stores rows that stable cannot read."""
+    return _faulty_canary(spec, "unreadable_row", 0.2)
+
+
+def canary_applies_twice(spec: StackSpec) -> StackSpec:
+    """The canary applies some writes twice."""
+    return _faulty_canary(spec, "stored_twice", 0.2)
+
+
+def _faulty_canary(spec: StackSpec, fault: str, share: float) -> StackSpec:
+    """The canary with a fault in it from the start, which no trial declares and no answer shows."""
+    given = f"{fault}={json.dumps({'share': share, 'deadline_s': 3600})}"
+    return _with_process(spec, "canary-1", lambda one: replace(one, argv=(*one.argv, "--fault", given)))
+
+
+def fault_reaches_stable(spec: StackSpec) -> StackSpec:
+    """What breaks the canary breaks stable a little, too, undeclared."""
+    urls = " ".join(one.control_url for one in spec.endpoints.instances if one.track == "stable")
+    spec = _broken_canary(spec, "relays_faults")
+    return _with_process(spec, "canary-1", lambda one: replace(one, env={**one.env, "RELAY_URLS": urls}))
+
+
+def canary_metrics_vanish(spec: StackSpec) -> StackSpec:
+    """The canary's metrics go away with the fault, so another rule fires in the place of the required one."""
+    return _broken_canary(spec, "loses_metrics")
+
+
 def _broken_canary(spec: StackSpec, defect: str) -> StackSpec:
     broken = "harness.testing.broken_porttrack"
     return _with_process(spec, "canary-1", lambda one: _instead(one, "porttrack.serve", defect, broken))
 
 
-def load_stops(spec: StackSpec) -> StackSpec:
-    """The load process lives on and stops sending in the middle of the trial."""
+def prometheus_dies(spec: StackSpec) -> StackSpec:
+    """Prometheus is gone from the fault on; what started it lives on, so nobody hears of it."""
 
     def change(one: ProcessSpec) -> ProcessSpec:
+        program = (sys.executable, "-m", "harness.testing.dying_prometheus", "timeline/control.ndjson")
+        return replace(one, argv=(*program, *one.argv))
+
+    return _with_process(spec, "prometheus", change)
+
+
+def alert_never_resolves(spec: StackSpec) -> StackSpec:
+    """The rule keeps firing for an hour after its reason has gone."""
+
+    def change(text: str) -> str:
+        document = yaml.safe_load(text)
+        for rule in (rule for group in document["groups"] for rule in group["rules"]):
+            if rule.get("alert", "").startswith("Canary"):
+                rule["keep_firing_for"] = "1h"
+        return yaml.safe_dump(document, sort_keys=False)
+
+    return _with_file(spec, "config/rules.yaml", change)
+
+
+def router_retries(spec: StackSpec) -> StackSpec:
+    """The router sends a failed request again, which hides the fault from whoever waits for the answer."""
+
+    def change(text: str) -> str:
+        document = yaml.safe_load(text)
+        for route in _routes(document):
+            route["retry_policy"] = {"retry_on": "5xx", "num_retries": 1}
+        return yaml.safe_dump(document, sort_keys=False)
+
+    return _with_file(spec, "config/envoy.yaml", change)
+
+
+def _routes(node: object) -> list[dict[str, Any]]:
+    """Every route action with weighted clusters, wherever it stands."""
+    if isinstance(node, dict):
+        mine = [node] if "weighted_clusters" in node else []
+        return mine + [found for value in node.values() for found in _routes(value)]
+    if isinstance(node, list):
+        return [found for value in node for found in _routes(value)]
+    return []
+
+
+def client_stays_on_canary(spec: StackSpec) -> StackSpec:
+    """One user of the load keeps its connection to the canary past the router, also after weight 0."""
+    urls = " ".join(one.url for one in spec.endpoints.instances if one.track == "canary")
+    spec = _other_load(spec, "pinned_load.py")
+    return _with_process(spec, "load", lambda one: replace(one, env={**one.env, "PINNED_URL": urls.split()[0]}))
+
+
+def load_stops(spec: StackSpec) -> StackSpec:
+    """The load process lives on and stops sending in the middle of the trial."""
+    return _other_load(spec, "stopping_load.py")
+
+
+def _other_load(spec: StackSpec, locustfile: str) -> StackSpec:
+    def change(one: ProcessSpec) -> ProcessSpec:
         argv = list(one.argv)
-        argv[argv.index("-f") + 1] = str(_HERE / "stopping_load.py")
+        argv[argv.index("-f") + 1] = str(_HERE / locustfile)
         return replace(one, argv=tuple(argv))
 
     return _with_process(spec, "load", change)

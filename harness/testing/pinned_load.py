@@ -1,0 +1,40 @@
+"""A locustfile one of whose users talks to the canary itself, past the router, once the canary has had traffic."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from harness.drive.load import run
+from harness.drive.load.client import Answer, Clients, Route
+from harness.drive.load.user import build_user
+from harness.drive.target.port import Request
+
+PINNED_USER = 0
+
+
+class PinningClients(Clients):
+    """Once PINNED_USER was answered by the canary, it stays with it."""
+
+    def __init__(self, route: Route) -> None:
+        super().__init__(route)
+        self._pinned = Clients(replace_url(route, os.environ["PINNED_URL"]))
+        self._canary = route.versions.canary
+        self._is_pinned = False
+
+    def send(self, user: int, request: Request, op_id: str) -> Answer:
+        """Past the router once pinned."""
+        if user == PINNED_USER and self._is_pinned:
+            return self._pinned.send(user, request, op_id)
+        answer = super().send(user, request, op_id)
+        self._is_pinned = self._is_pinned or (user == PINNED_USER and answer.version == self._canary)
+        return answer
+
+
+def replace_url(route: Route, url: str) -> Route:
+    """The same route to another address."""
+    return replace(route, service_url=url)
+
+
+run.Clients = PinningClients  # type: ignore[attr-defined]
+LoadUser = build_user()
