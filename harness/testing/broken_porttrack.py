@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -34,14 +33,16 @@ class DeafFaults(Faults):
 
 
 class RelaysFaults(Faults):
-    """Gives a little of every fault that it gets to the instances named in RELAY_URLS, undeclared."""
+    """Gives a little of every fault that it gets to other instances as well, undeclared."""
+
+    urls: tuple[str, ...] = ()
+    token: str = ""
 
     def put(self, name: str, body: bytes) -> ActiveFault:
         """Switch it on here and, weaker, there."""
         weaker = {**json.loads(body), "share": RELAYED_SHARE}
-        token = os.environ["PORTTRACK_CONTROL_TOKEN"]
-        for url in os.environ["RELAY_URLS"].split():
-            headers = {"authorization": f"Bearer {token}"}
+        for url in self.urls:
+            headers = {"authorization": f"Bearer {self.token}"}
             httpx.put(f"{url}/faults/{name}", json=weaker, headers=headers, timeout=2.0).raise_for_status()
         return super().put(name, body)
 
@@ -57,20 +58,29 @@ class LosesMetrics(Faults):
 
 
 RELAYED_SHARE = 0.03  # below what the service-wide rule needs to fire
-FAULTS: dict[str, type[Faults]] = {
-    "deaf_to_faults": DeafFaults,
-    "relays_faults": RelaysFaults,
-    "loses_metrics": LosesMetrics,
-}
+
+
+def faults_of(defect: str, config: Config) -> Faults | None:
+    """The registry with this defect, None for a defect that is elsewhere. `relays_faults=URL,URL` names where to."""
+    name, _, value = defect.partition("=")
+    if name == "deaf_to_faults":
+        return DeafFaults(clock.monotonic_s)
+    if name == "loses_metrics":
+        return LosesMetrics(clock.monotonic_s)
+    if name == "relays_faults":
+        relay = RelaysFaults(clock.monotonic_s)
+        relay.urls, relay.token = tuple(value.split(",")), config.control_token
+        return relay
+    assert name == "loses_writes", defect
+    return None
 
 
 def serve_broken(defect: str, arguments: Sequence[str]) -> int:
     """Serve with one part replaced, with the command line of porttrack.serve."""
 
     def serve(config: Config) -> int:
-        if defect == "loses_writes":
-            return porttrack_serve.serve(config, store=LosesWrites(config, by_name(config.release)))
-        return porttrack_serve.serve(config, faults=FAULTS[defect](clock.monotonic_s))
+        store = LosesWrites(config, by_name(config.release)) if defect == "loses_writes" else None
+        return porttrack_serve.serve(config, store=store, faults=faults_of(defect, config))
 
     return porttrack_serve.main(arguments, serve)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import json
 from dataclasses import replace
+from pathlib import Path
 
+from harness import settings
 from harness.drive.load import run
 from harness.drive.load.client import Answer, Clients, Route
+from harness.drive.load.plan import read_plan
 from harness.drive.load.user import build_user
 from harness.drive.target.port import Request
 
@@ -18,7 +21,7 @@ class PinningClients(Clients):
 
     def __init__(self, route: Route) -> None:
         super().__init__(route)
-        self._pinned = Clients(replace_url(route, os.environ["PINNED_URL"]))
+        self._pinned = Clients(replace_url(route, canary_url()))
         self._canary = route.versions.canary
         self._is_pinned = False
 
@@ -29,6 +32,13 @@ class PinningClients(Clients):
         answer = super().send(user, request, op_id)
         self._is_pinned = self._is_pinned or (user == PINNED_USER and answer.version == self._canary)
         return answer
+
+
+def canary_url() -> str:
+    """The canary's own address, from what the observer of the same trial was told."""
+    run_dir = Path(read_plan(Path(settings.internal("load_plan"))).run_dir)
+    instances = json.loads((run_dir / "config" / "observer.json").read_text())["endpoints"]["instances"]
+    return str(next(one["url"] for one in instances if one["track"] == "canary"))
 
 
 def replace_url(route: Route, url: str) -> Route:

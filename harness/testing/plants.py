@@ -128,9 +128,8 @@ def _faulty_canary(spec: StackSpec, fault: str, share: float) -> StackSpec:
 
 def fault_reaches_stable(spec: StackSpec) -> StackSpec:
     """What breaks the canary breaks stable a little, too, undeclared."""
-    urls = " ".join(one.control_url for one in spec.endpoints.instances if one.track == "stable")
-    spec = _broken_canary(spec, "relays_faults")
-    return _with_process(spec, "canary-1", lambda one: replace(one, env={**one.env, "RELAY_URLS": urls}))
+    urls = ",".join(one.control_url for one in spec.endpoints.instances if one.track == "stable")
+    return _broken_canary(spec, f"relays_faults={urls}")
 
 
 def canary_metrics_vanish(spec: StackSpec) -> StackSpec:
@@ -190,9 +189,7 @@ def _routes(node: object) -> list[dict[str, Any]]:
 
 def client_stays_on_canary(spec: StackSpec) -> StackSpec:
     """One user of the load keeps its connection to the canary past the router, also after weight 0."""
-    urls = " ".join(one.url for one in spec.endpoints.instances if one.track == "canary")
-    spec = _other_load(spec, "pinned_load.py")
-    return _with_process(spec, "load", lambda one: replace(one, env={**one.env, "PINNED_URL": urls.split()[0]}))
+    return _other_load(spec, "pinned_load.py")
 
 
 def load_stops(spec: StackSpec) -> StackSpec:

@@ -40,8 +40,7 @@ def load_trials():
 def browser():
     """One Chromium for all tests."""
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-    if not Path(executable).exists():
-        pytest.skip(f"no {executable}: install Debian's chromium, or name one in CHROMIUM")
+    assert Path(executable).exists(), f"no {executable}: install Debian's chromium, or name one in CHROMIUM"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
         yield started
