@@ -82,10 +82,12 @@ class Kind(StrEnum):
     # controller (source "stepper")
     ROLLOUT_STARTED = "rollout_started"  # steps, step_s
     WEBHOOK_RECEIVED = "webhook_received"  # alerts: [{"name", "status", "fingerprint", "labels"}]
-    DECIDED = "decided"  # decision: step | promote | roll_back; weight; reason; alert; fingerprint; version
+    DECIDED = "decided"  # decision: step promote roll_back hold remove; weight, reason, alert, fingerprint, version
     WEIGHT_SET = "weight_set"  # weight: the router call returned
     WEIGHT_REFUSED = "weight_refused"  # weight, attempt, message: a router call that failed; it may be tried again
-    ROLLOUT_FINISHED = "rollout_finished"  # outcome: rolled_back | promoted
+    REMOVE_REFUSED = "remove_refused"  # instance, attempt, message: a stop that was asked for and not confirmed
+    ROLLOUT_FINISHED = "rollout_finished"  # outcome: rolled_back | promoted | held; a held one may yet be rolled back
+    TEAM_TOLD = "team_told"  # status: of the last answer, 0 without one; attempts; message: why the last one failed
     # load (source "load")
     LOAD_READY = "load_ready"
     LOAD_TICK = "load_tick"  # see harness.drive.load.recorder: counts of one second, for the live view
