@@ -2,17 +2,6 @@
 
 Chaos Toolkit swallows ordinary errors of controls and calls a run completed whose actions failed, so here
 every error becomes `InterruptExecution`, is put on the trial's record, and rules out PASS.
+
+Not covered: `chaos discover`, which looks for a function in a distribution's one top-level package; ours has three.
 """
-
-from chaoslib.discovery.discover import discover_actions, discover_probes, initialize_discovery_result
-from chaoslib.types import Discovery
-
-import harness
-
-
-def discover(discover_system: bool = True) -> Discovery:
-    """What `chaos discover harness` shows."""
-    found = initialize_discovery_result("harness", harness.__version__, "canary")
-    found["activities"].extend(discover_actions("harness.chaos.actions"))
-    found["activities"].extend(discover_probes("harness.chaos.probes"))
-    return found
