@@ -15,8 +15,10 @@ def command(run_dir: Path) -> int:
     """Write findings.json beside the evidence, print the checks and the verdict."""
     from harness.evidence import findings_file, run
     from harness.judge import judge
+    from harness.judge.self_check import self_checked
 
-    findings = judge(run.load(run_dir))
+    evidence = run.load(run_dir)
+    findings = self_checked(evidence, judge(evidence))
     findings_file.write(run_dir / "findings.json", findings)
     print_verdict(findings, run_dir)
     return EXIT_CODES[findings.verdict]

@@ -104,8 +104,18 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfCheckCount:
+    """On how many mutated copies of a PASS's evidence its judge was tried, and how many it saw. Names of the others."""
+
+    mutations_count: int
+    caught_count: int
+    missed: tuple[str, ...]
+    skipped: tuple[str, ...]  # their check is not asked, or the trial has nothing that they could change
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
-    """The judgement of one trial: the content of findings.json."""
+    """The judgement of one trial: the content of findings.json. `self_check` is None where a check was red anyway."""
 
     run_id: str
     experiment: str
@@ -117,3 +127,4 @@ class Findings:
     chain: Mapping[str, Instant]
     durations_s: Mapping[str, tuple[float, float]]
     bounds_s: Mapping[str, tuple[float, float]]
+    self_check: SelfCheckCount | None = None

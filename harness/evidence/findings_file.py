@@ -4,7 +4,8 @@
      "headline": {"check", "rule", "says"}, "not_asked": [],
      "checks": [{"id", "verdict", "summary", "rules": [{"id", "kind", "verdict", "says"}], "measured": {}}],
      "chain": {name: {"lo_ns", "hi_ns", "source"} | {"unknown": why}},
-     "durations_s": {name: [lo, hi]}, "bounds_s": {name: [best, worst]}}
+     "durations_s": {name: [lo, hi]}, "bounds_s": {name: [best, worst]},
+     "self_check": {"mutations": n, "caught": n, "missed": [], "skipped": []}}   only where the judge said PASS
 
 Keys are sorted, floats have nine digits that matter (a nanosecond in a second; more would be noise of the
 arithmetic), the file ends with a line end and is written whole, then renamed into place. Not sealed: it
@@ -20,7 +21,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import EvidenceError
-from harness.evidence.finding import CHAIN, Finding, Findings, Headline, Instant, Rule, RuleKind, Verdict
+from harness.evidence.finding import (
+    CHAIN,
+    Finding,
+    Findings,
+    Headline,
+    Instant,
+    Rule,
+    RuleKind,
+    SelfCheckCount,
+    Verdict,
+)
 from harness.evidence.format import FINDINGS_FORMAT
 
 FLOAT_DIGITS: Final = 9
@@ -74,7 +85,20 @@ def _document(findings: Findings) -> dict[str, Any]:
         "chain": {name: _instant_document(instant) for name, instant in findings.chain.items()},
         "durations_s": {name: list(interval) for name, interval in findings.durations_s.items()},
         "bounds_s": {name: list(interval) for name, interval in findings.bounds_s.items()},
+        **_self_check_document(findings.self_check),
     }
+
+
+def _self_check_document(count: SelfCheckCount | None) -> dict[str, Any]:
+    if count is None:
+        return {}
+    document = {
+        "mutations": count.mutations_count,
+        "caught": count.caught_count,
+        "missed": list(count.missed),
+        "skipped": list(count.skipped),
+    }
+    return {"self_check": document}
 
 
 def _check_document(check: Finding) -> dict[str, Any]:
@@ -123,6 +147,16 @@ def _findings(document: Mapping[str, Any]) -> Findings:
         chain={name: Instant(**instant) for name, instant in chain},
         durations_s={name: (float(low), float(high)) for name, (low, high) in document["durations_s"].items()},
         bounds_s={name: (float(low), float(high)) for name, (low, high) in document["bounds_s"].items()},
+        self_check=_self_check(document["self_check"]) if "self_check" in document else None,
+    )
+
+
+def _self_check(document: Mapping[str, Any]) -> SelfCheckCount:
+    return SelfCheckCount(
+        mutations_count=int(document["mutations"]),
+        caught_count=int(document["caught"]),
+        missed=tuple(document["missed"]),
+        skipped=tuple(document["skipped"]),
     )
 
 

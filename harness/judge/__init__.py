@@ -4,6 +4,7 @@
     checks     evidence_check.py generator.py fault.py alert.py rollback.py (promotion.py, traffic.py)
                data_loss.py cleanup.py          one question each, from those facts to a Finding
     merge      here                             one verdict, and the headline: the earliest cause
+    self_check/                                 could a PASS have been anything else; whoever judges calls it after
 
 Terms. The *ground* of a trial is evidence, generator and fault, as far as they are asked: where one of them
 is not PASS, nothing can be inferred, so a FAIL by inference becomes INCONCLUSIVE. A FAIL by a witness stays:
@@ -24,7 +25,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Final
+from typing import Final, TypeVar
 
 from harness.clock import NS_PER_S
 from harness.evidence.finding import CHAIN, Finding, Findings, Headline, Instant, Rule, RuleKind, Verdict, merge
@@ -33,9 +34,10 @@ from harness.judge import alert, chain, cleanup, data_loss, evidence_check, faul
 from harness.judge.facts import Facts
 from harness.judge.saying import finding, inference, leading
 
-__all__ = ["CHECKS", "ORDER", "judge", "softened"]
+__all__ = ["CHECKS", "ORDER", "Check", "asked", "attempted", "gathered", "judge", "softened"]
 
 Check = Callable[[Facts], Finding]
+_Made = TypeVar("_Made")
 
 CHECKS: Final[dict[str, Check]] = {
     evidence_check.ID: evidence_check.check,
@@ -53,9 +55,9 @@ GROUND: Final = (evidence_check.ID, generator.ID, fault.ID)
 def judge(evidence: Evidence) -> Findings:
     """The findings of one trial. Never raises for what the evidence lacks or says."""
     not_asked = not_asked_of(evidence)
-    facts, why = _gathered(evidence)
-    asked = [name for name in ORDER if name not in not_asked]
-    found = [_asked(CHECKS[name], name, facts) if facts else _crashed(name, why) for name in asked]
+    facts, why = gathered(evidence)
+    names = [name for name in ORDER if name not in not_asked]
+    found = [asked(CHECKS[name], name, facts) if facts else _crashed(name, why) for name in names]
     checks = softened(found)
     verdict = merge(check.verdict for check in checks)
     edges = facts.chain if facts else {name: Instant(unknown=why) for name in CHAIN}
@@ -113,22 +115,25 @@ def headline_of(checks: Sequence[Finding], verdict: Verdict) -> Headline:
     return Headline(check.id, rule.id, rule.says)
 
 
-def _gathered(evidence: Evidence) -> tuple[Facts | None, str]:
-    """The shared facts, or none and where gathering them broke."""
-    try:
-        return chain.gather(evidence), ""
-    except Exception as error:  # noqa: BLE001 - see _asked
-        return None, _place_of(error)
+def gathered(evidence: Evidence) -> tuple[Facts | None, str]:
+    """The shared facts, or None and where gathering them broke."""
+    return attempted(lambda: chain.gather(evidence))
 
 
-def _asked(check: Check, name: str, facts: Facts) -> Finding:
+def asked(check: Check, name: str, facts: Facts) -> Finding:
     """The check's finding, or INCONCLUSIVE with its traceback."""
+    found, why = attempted(lambda: check(facts))
+    return found or _crashed(name, why)
+
+
+def attempted(work: Callable[[], _Made]) -> tuple[_Made | None, str]:
+    """What `work` makes, or None and where it broke."""
     try:
-        return check(facts)
+        return work(), ""
     # The one sanctioned broad except of the product: whatever a check trips over, the others still speak, and
     # what broke is on record as a rule that rules out PASS.
     except Exception as error:  # noqa: BLE001
-        return _crashed(name, _place_of(error))
+        return None, _place_of(error)
 
 
 def _crashed(name: str, why: str) -> Finding:
