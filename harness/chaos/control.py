@@ -137,28 +137,35 @@ class _CutError(BaseException):
 
 def judge(run_dir: Path) -> Verdict | None:
     """Judge and draw the sealed trial in processes of their own; the verdict they wrote, None where they could not."""
-    for command in ("judge", "report"):
-        argv = [sys.executable, "-m", "harness.cli.main", command, str(run_dir)]
-        try:
-            done = subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=JUDGE_S_MAX,
-                check=False,
-                text=True,
-            )
-        except subprocess.TimeoutExpired:
-            logger.error("harness %s %s did not end within %g s", command, run_dir, JUDGE_S_MAX)
-            return None
-        if done.returncode not in EXIT_CODES.values():
-            logger.error("harness %s %s ended with %s: %s", command, run_dir, done.returncode, done.stdout)
-            return None
-        if command == "judge":
-            for line in done.stdout.splitlines():
-                logger.info(line)
+    said = _harness("judge", run_dir)
+    if said is None or _harness("report", run_dir) is None:
+        return None
+    *table, _, last = said.splitlines()  # without the line that says how to draw it: it is drawn
+    for line in (*table, f"report: {run_dir / 'report.html'}", last):
+        logger.info(line)
     return Verdict(json.loads((run_dir / "findings.json").read_text())["verdict"])
+
+
+def _harness(command: str, run_dir: Path) -> str | None:
+    """What `harness COMMAND RUN_DIR` printed; None when it gave no verdict, which is logged."""
+    argv = [sys.executable, "-m", "harness.cli.main", command, str(run_dir)]
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=JUDGE_S_MAX,
+            check=False,
+            text=True,
+        )
+    except subprocess.TimeoutExpired:
+        logger.error("harness %s %s did not end within %g s", command, run_dir, JUDGE_S_MAX)
+        return None
+    if done.returncode not in EXIT_CODES.values():
+        logger.error("harness %s %s ended with %s: %s", command, run_dir, done.returncode, done.stdout)
+        return None
+    return done.stdout
 
 
 def _term_as_usr1(number: int, frame: FrameType | None) -> None:
