@@ -149,13 +149,12 @@ def _judged(mutation: Mutation, changed: Evidence, checks: Mapping[str, Check]) 
     answer = asked(check, mutation.check, facts)
     rule = next((rule for rule in answer.rules if rule.id == mutation.rule), None)
     if rule is None:
-        return _result(mutation, Verdict.PASS, f"the check has no rule {mutation.rule} here: {answer.summary}")
+        return _result(mutation, Verdict.PASS, f"the check has no such rule: {answer.summary}")
     return _result(mutation, min(rule.verdict, answer.verdict, key=lambda verdict: verdict.rank), rule.says)
 
 
 def _result(mutation: Mutation, got: Verdict, says: str) -> Tried:
+    """`says` is what the rule says of the copy, or why it says nothing."""
     caught = got is not Verdict.PASS
-    missed = (
-        f"Over the mutation {mutation.name}, {mutation.check}/{mutation.rule} does not turn red, so its PASS is empty"
-    )
-    return Tried(mutation.name, mutation.check, mutation.rule, caught, got, says if caught else f"{missed}: {says}")
+    missed = f"{mutation.check}/{mutation.rule} did not see the mutation {mutation.name}, so its PASS proves nothing"
+    return Tried(mutation.name, mutation.check, mutation.rule, caught, got, says if caught else f"{missed} ({says})")
