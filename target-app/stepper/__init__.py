@@ -7,8 +7,11 @@ only its steps, Alertmanager's webhook and the router's admin port, imports noth
         --record stepper.ndjson --stable stable --canary canary --runtime-prefix split.porttrack
 
     POST /start     begins the rollout; 409 when it has begun already
-    GET  /status    {"state": idle|progressing|rolled_back|promoted, "weight", "step", "decision"}
+    GET  /status    {"state": idle|progressing|rolled_back|promoted|held, "weight", "step", "decision"}
     POST /webhook   Alertmanager's version 4 body; 200 when well formed, else 400 with the reason
 
-One process serves one rollout. Not covered: pausing, resuming, a second rollout in the same process.
+With `--strategy remove --guard-url http://127.0.0.1:21004` a rollback also ends the canary: once it has drained, the
+owner of its processes is asked to stop it. With `--team-url` a webhook is told what was done.
+
+One process serves one rollout. Not covered: resuming, a second rollout in the same process.
 """

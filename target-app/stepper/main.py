@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
 
 from stepper.clock import MonotonicClock
-from stepper.controller import Plan, Stepper
+from stepper.controller import Plan, Stepper, Strategy
 from stepper.record import Record
+from stepper.removal import GuardDoor
 from stepper.router import EnvoyRouter
 from stepper.server import Service
+from stepper.team import WebhookTeam
+
+_STRATEGY: Final = "what a rollback does: shift the traffic, or then also remove the canary"
 
 
 def main(stepper_class: type[Stepper] = Stepper, argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT: 0. Bad arguments exit 2, a port that is taken 1, as argparse and uvicorn do."""
-    given = _arguments().parse_args(argv)
+    given = _parsed(_arguments(), argv, os.environ.get("GUARD_TOKEN", ""))
     # uvicorn raises the signal again once it has shut down; without these that would end the process by the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -29,7 +36,7 @@ def main(stepper_class: type[Stepper] = Stepper, argv: Sequence[str] | None = No
 
 
 async def _serve(stepper_class: type[Stepper], given: argparse.Namespace) -> None:
-    """Serve the three routes; an error of the walking task ends the process instead of standing still unseen."""
+    """Serve the three routes; an error of one of its tasks ends the process instead of standing still unseen."""
 
     def stop() -> None:
         server.should_exit = True
@@ -37,15 +44,28 @@ async def _serve(stepper_class: type[Stepper], given: argparse.Namespace) -> Non
     clock = MonotonicClock()
     record = Record(given.record, clock.now_ns)
     router = EnvoyRouter(given.router_admin_url, given.stable, given.canary, given.runtime_prefix)
-    stepper = stepper_class(Plan(given.steps, given.step_s, given.canary_version), router, record, clock)
+    stepper = stepper_class(_plan(given), router, record, clock, owner=_owner(given), team=_team(given))
     service = Service(stepper, clock, stop)
     server = uvicorn.Server(_config(service.app(), given.port))
     try:
         await server.serve()
-        if service.walking is not None and service.walking.done():
-            service.walking.result()
+        if service.failed is not None:
+            service.failed.result()
     finally:
         record.close()
+
+
+def _plan(given: argparse.Namespace) -> Plan:
+    instances = given.canary_instances if given.strategy == Strategy.REMOVE else ()
+    return Plan(given.steps, given.step_s, given.canary_version, Strategy(given.strategy), instances)
+
+
+def _owner(given: argparse.Namespace) -> GuardDoor | None:
+    return GuardDoor(given.guard_url, given.guard_token) if given.strategy == Strategy.REMOVE else None
+
+
+def _team(given: argparse.Namespace) -> WebhookTeam | None:
+    return WebhookTeam(given.team_url) if given.team_url else None
 
 
 def _config(app: Starlette, port: int) -> uvicorn.Config:
@@ -72,7 +92,20 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--canary", default="canary", help="the canary's cluster in the router")
     parser.add_argument("--runtime-prefix", required=True, help="the route's runtime_key_prefix")
     parser.add_argument("--canary-version", default="", help="the version that is rolled out, for the record")
+    parser.add_argument("--strategy", choices=list(map(str, Strategy)), default="shift", help=_STRATEGY)
+    parser.add_argument("--team-url", type=parse_url, default=None, help="webhook that is told what was done")
+    parser.add_argument("--guard-url", type=parse_url, default=None, help="who stops instances; token: GUARD_TOKEN")
+    parser.add_argument("--canary-instances", type=parse_names, default=("canary-1",), help="what remove has stopped")
     return parser
+
+
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None, guard_token: str) -> argparse.Namespace:
+    """The arguments and the token; ends as argparse does when they do not fit together."""
+    given = parser.parse_args(argv)
+    given.guard_token = guard_token
+    if given.strategy == Strategy.REMOVE and not (given.guard_url and guard_token):
+        parser.error("--strategy remove needs --guard-url and the environment's GUARD_TOKEN: somebody must do the stop")
+    return given
 
 
 def parse_steps(text: str) -> tuple[int, ...]:
@@ -95,3 +128,19 @@ def parse_step_s(text: str) -> float:
     if not 0 < step_s < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} must be more than 0 seconds")
     return step_s
+
+
+def parse_url(text: str) -> str:
+    """`http://host:port/path` without a trailing slash; argparse.ArgumentTypeError for anything else."""
+    address = urlsplit(text)
+    if address.scheme != "http" or not address.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} must be like http://127.0.0.1:21003/team")
+    return text.rstrip("/")
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """`canary-1,canary-2` as names; argparse.ArgumentTypeError for an empty or a repeated one."""
+    names = tuple(text.split(","))
+    if not all(names) or len(set(names)) != len(names):
+        raise argparse.ArgumentTypeError(f"{text!r} must be names with commas, each once, like canary-1,canary-2")
+    return names

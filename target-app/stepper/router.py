@@ -1,20 +1,22 @@
-"""The router's side: one call that gives the canary its weight.
+"""The router's side: the call that gives the canary its weight, and the look at what it is still busy with.
 
 Envoy normalises weights by their sum, so a canary raised to 30 while stable stays at 100 would get 23 %. Both keys
 therefore go in one POST to the admin port's /runtime_modify; Envoy's workers follow within milliseconds.
+
+Its gauges are live: /stats reads what the workers count, not what was flushed last.
 
 Not covered: weights below 1 %, other routers.
 """
 
 from __future__ import annotations
 
-import asyncio
-import http.client
+import re
 from dataclasses import dataclass
 from typing import Final, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from stepper.errors import RouterCallError
+from stepper.calls import Call, send
+from stepper.errors import CallError, RouterCallError
 
 # 1 s: the call takes about 1 ms on loopback; a router that needs a thousand times that is not answering.
 CALL_S_MAX: Final = 1.0
@@ -25,6 +27,11 @@ class Router(Protocol):
 
     async def set_weight(self, weight: int) -> None:
         """Give the canary `weight` percent and stable the rest; RouterCallError when it did not take it."""
+        ...
+
+    async def active_count(self) -> int:
+        """Requests that are under way on the canary or wait for a connection to it; RouterCallError without an
+        answer."""
         ...
 
 
@@ -39,24 +46,29 @@ class EnvoyRouter:
 
     async def set_weight(self, weight: int) -> None:
         """One POST /runtime_modify with both keys; RouterCallError names the call and what came back."""
-        await asyncio.to_thread(self._post, self.target(weight))
+        await self._call("POST", self.target(weight))
+
+    async def active_count(self) -> int:
+        """GET /stats of two gauges of the canary's cluster. RouterCallError also when Envoy does not know them."""
+        said = await self._call("GET", self.stats_target())
+        found = dict(re.findall(r"^cluster\.\S+\.(upstream_rq_\w+): (\d+)$", said, re.MULTILINE))
+        if set(found) != {"upstream_rq_active", "upstream_rq_pending_active"}:
+            raise RouterCallError(f"GET {self.admin_url}{self.stats_target()}: no gauges of {self.canary}: {said!r}")
+        return sum(map(int, found.values()))
 
     def target(self, weight: int) -> str:
-        """Path and query of the call."""
+        """Path and query of the call that sets a weight."""
         assert 0 <= weight <= 100, f"a weight is a percentage, not {weight}"
         keys = {self.stable: 100 - weight, self.canary: weight}
         return "/runtime_modify?" + urlencode({f"{self.runtime_prefix}.{name}": share for name, share in keys.items()})
 
-    def _post(self, target: str) -> None:
-        address = urlsplit(self.admin_url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=CALL_S_MAX)
+    def stats_target(self) -> str:
+        """Path and query of the look at the canary's gauges."""
+        pattern = rf"^cluster\.{re.escape(self.canary)}\.upstream_rq_(pending_)?active$"
+        return "/stats?" + urlencode({"filter": pattern})
+
+    async def _call(self, method: str, target: str) -> str:
         try:
-            connection.request("POST", target, body=b"")
-            answer = connection.getresponse()
-            said = answer.read(200).decode(errors="replace").strip()
-        except (OSError, http.client.HTTPException) as error:
-            raise RouterCallError(f"POST {self.admin_url}{target}: {type(error).__name__}: {error}") from error
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise RouterCallError(f"POST {self.admin_url}{target}: {answer.status} {said}")
+            return (await send(Call(method, self.admin_url, target, CALL_S_MAX))).text
+        except CallError as error:
+            raise RouterCallError(str(error), error.status) from error

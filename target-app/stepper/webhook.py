@@ -31,11 +31,19 @@ class Alert:
         return self.labels.get("alertname", "")
 
     @property
+    def track(self) -> str:
+        """The track it is about, "" when that is not one."""
+        return self.labels.get("track", "")
+
+    @property
     def wants_rollback(self) -> bool:
         """Whether it fires, for the canary, and its rule asks for a rollback."""
-        return (
-            self.status == "firing" and self.labels.get("action") == "rollback" and self.labels.get("track") == "canary"
-        )
+        return self.status == "firing" and self.labels.get("action") == "rollback" and self.track == "canary"
+
+    @property
+    def wants_hold(self) -> bool:
+        """Whether it fires and its rule asks to go no further, whichever track it is about."""
+        return self.status == "firing" and self.labels.get("action") == "hold"
 
     def as_record(self) -> dict[str, Any]:
         """What the record keeps of it."""

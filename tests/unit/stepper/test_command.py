@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from stepper.main import parse_step_s, parse_steps
+from stepper.main import main, parse_names, parse_step_s, parse_steps, parse_url
 from stepper.router import EnvoyRouter
 
 
@@ -37,6 +38,52 @@ def test_one_call_carries_both_keys(weight: int, stable: int) -> None:
     router = EnvoyRouter("http://127.0.0.1:1", "stable", "canary", "split.porttrack")
     expected = f"/runtime_modify?split.porttrack.stable={stable}&split.porttrack.canary={weight}"
     assert expected == router.target(weight)
+
+
+def test_look_asks_for_the_canarys_two_gauges_alone() -> None:
+    """The filter is anchored and takes the cluster's name literally, so no other cluster is counted."""
+    router = EnvoyRouter("http://127.0.0.1:1", "stable", "canary.v1", "split.porttrack")
+    asked = parse_qs(urlsplit(router.stats_target()).query)["filter"]
+    assert [r"^cluster\.canary\.v1\.upstream_rq_(pending_)?active$"] == asked
+
+
+@pytest.mark.parametrize("text", ["", "canary-1", "https://127.0.0.1/team", "http:///team"])
+def test_url_that_cannot_be_called_is_refused(text: str) -> None:
+    """Only plain HTTP with a host can be called, and the message repeats what was given."""
+    with pytest.raises(argparse.ArgumentTypeError, match=repr(text)):
+        parse_url(text)
+
+
+@pytest.mark.parametrize("text", ["", "canary-1,", "canary-1,canary-1"])
+def test_names_that_cannot_be_stopped_are_refused(text: str) -> None:
+    """Each instance is named once."""
+    with pytest.raises(argparse.ArgumentTypeError, match=repr(text)):
+        parse_names(text)
+
+
+def test_url_and_names_are_read() -> None:
+    """A trailing slash is dropped; names come with commas."""
+    assert "http://127.0.0.1:1/team" == parse_url("http://127.0.0.1:1/team/")
+    assert ("canary-1", "canary-2") == parse_names("canary-1,canary-2")
+
+
+@pytest.mark.parametrize(
+    ("given", "token"),
+    [
+        pytest.param(["--guard-url", "http://127.0.0.1:1"], "", id="no-token"),
+        pytest.param([], "secret", id="no-url"),
+    ],
+)
+def test_removal_without_an_owner_to_ask_is_refused(
+    given: list[str], token: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A strategy that cannot be carried out ends the command before it serves."""
+    monkeypatch.setenv("GUARD_TOKEN", token)
+    needed = ["--port", "1", "--router-admin-url", "http://127.0.0.1:1", "--record", "r", "--runtime-prefix", "p"]
+    with pytest.raises(SystemExit) as ended:
+        main(argv=[*needed, "--strategy", "remove", *given])
+    assert 2 == ended.value.code
+    assert "--strategy remove needs --guard-url and the environment's GUARD_TOKEN" in capsys.readouterr().err
 
 
 def test_stepper_imports_nothing_of_the_harness() -> None:
