@@ -10,7 +10,7 @@ from typing import Protocol
 class ControllerRead:
     """What the controller said of itself at some instant between `lo_ns` and `hi_ns` (CLOCK_MONOTONIC): a claim,
     to be checked against the router and the traffic. `weight` is the canary's in percent; `state` is one of
-    idle, progressing, rolled_back, promoted."""
+    idle, progressing, rolled_back, promoted, held."""
 
     lo_ns: int
     hi_ns: int

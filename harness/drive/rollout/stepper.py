@@ -17,7 +17,7 @@ from harness.errors import DriveError
 
 # 1 s: an answer takes about 1 ms on loopback, and the observer asks ten times a second.
 CALL_S_MAX: Final = 1.0
-STATES: Final = ("idle", "progressing", "rolled_back", "promoted")
+STATES: Final = ("idle", "progressing", "rolled_back", "promoted", "held")
 
 
 class StepperController:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from harness import clock
 from harness.drive import rollout
-from harness.drive.rollout.stepper import StepperController
+from harness.drive.rollout.stepper import STATES, StepperController
 from harness.drive.stack.spec import Endpoints
 from harness.errors import DriveError, UsageError
+from stepper.controller import State
 
 PROGRESSING = b'{"state": "progressing", "weight": 25, "step": 2, "decision": null}'
 
@@ -86,6 +88,19 @@ def test_status_is_read_within_its_interval(canned: Canned, controller: rollout.
     assert ("progressing", 25.0) == (read.state, read.weight)
     assert before_ns <= read.lo_ns < read.hi_ns <= clock.monotonic_ns()
     assert ["GET /status"] == canned.asked
+
+
+@pytest.mark.parametrize("state", ["idle", "progressing", "rolled_back", "promoted", "held"])
+def test_every_state_of_the_stepper_is_read(canned: Canned, controller: rollout.Controller, state: str) -> None:
+    """Whatever the stepper can say of itself has a name here."""
+    assert state in {str(one) for one in State}
+    canned.body = json.dumps({"state": state, "weight": 25}).encode()
+    assert (state, 25.0) == (controller.read().state, controller.read().weight)
+
+
+def test_no_state_of_the_stepper_is_unknown_here() -> None:
+    """The adapter knows exactly the states that the stepper has."""
+    assert {str(one) for one in State} == set(STATES)
 
 
 def test_start_asks_the_controller(canned: Canned, controller: rollout.Controller) -> None:
