@@ -38,10 +38,10 @@ def check(facts: Facts) -> Finding:
     evidence = facts.evidence
     errors = errors_of(evidence)
     rules = (
+        _no_errors(errors, evidence.events),  # first: it names what cut a trial, the others only that it was cut
         _sealed_complete(evidence),
         _intact(evidence),
         _readable(evidence),
-        _no_errors(errors, evidence.events),
         _clock(evidence),
     )
     measured = {
