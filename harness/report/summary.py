@@ -52,6 +52,8 @@ def _head(evidence: Evidence, findings: Findings) -> Iterator[str]:
         where = f"{escaped(findings.headline.check)} / {escaped(findings.headline.rule)}"
         yield f"**Earliest cause** ({where}): {escaped(findings.headline.says)}"
     yield escaped(words.not_asked(findings))
+    if findings.self_check is not None:
+        yield escaped(words.self_check(findings))
     yield ""
 
 

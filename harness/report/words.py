@@ -44,6 +44,7 @@ class CheckWords:
     open: str
 
 
+SELF_CHECK: Final = "self_check"
 CHECKS: Final[Mapping[str, CheckWords]] = {
     "evidence": CheckWords(
         "the evidence itself",
@@ -110,6 +111,12 @@ CHECKS: Final[Mapping[str, CheckWords]] = {
         "Is everything as it was before the trial?",
         "the trial left something behind",
         "it is not certain that nothing was left behind",
+    ),
+    SELF_CHECK: CheckWords(
+        "the judgement itself",
+        "Does this judgement go red when its evidence is spoilt?",
+        "the judgement did not see spoilt evidence",
+        "the judgement did not see spoilt evidence, so its PASS proves nothing",
     ),
 }
 
@@ -224,7 +231,8 @@ def check_words(check: str) -> CheckWords:
 def not_asked(findings: Findings) -> str:
     """What the verdict says nothing about: what target or experiment leave out, and what the judge has no check for."""
     answered = {check.id for check in findings.checks}
-    absent = [name for name in CHECKS if name not in answered and name not in findings.not_asked]
+    spoken = {*answered, *findings.not_asked, SELF_CHECK}  # the self-check tries a PASS, it asks nothing of the trial
+    absent = [name for name in CHECKS if name not in spoken]
     parts = []
     if findings.not_asked:
         parts.append(f"Left out by the experiment or its target: {_named(findings.not_asked)}.")
@@ -243,6 +251,17 @@ def _named(checks: Sequence[str]) -> str:
     return ", ".join(f"{plain(check)} ({CHECKS[check].topic})" if check in CHECKS else plain(check) for check in checks)
 
 
+def self_check(findings: Findings) -> str:
+    """How a PASS was tried on changed copies of its own evidence; "" where there was no PASS to try."""
+    tried = findings.self_check
+    if tried is None:
+        return ""
+    return (
+        f"Self-check: the evidence was spoilt on purpose in {tried.mutations_count} ways, one at a time, "
+        f"and the judgement went red {tried.caught_count} of {tried.mutations_count} times."
+    )
+
+
 def tally(findings: Findings) -> str:
     """How many checks gave which answer, the red ones by name."""
     count = len(findings.checks)
@@ -252,7 +271,10 @@ def tally(findings: Findings) -> str:
         if names:
             said = "" if verdict is Verdict.PASS else f" ({', '.join(names)})"
             parts.append(f"{len(names)} {verdict}{said}")
-    return f"Of {count} check{'' if count == 1 else 's'}: {', '.join(parts)}." if parts else "No check has an answer."
+    if not parts:
+        return "No check has an answer."
+    told = f"Of {count} check{'' if count == 1 else 's'}: {', '.join(parts)}."
+    return f"{told} {self_check(findings)}".rstrip()
 
 
 def expected(manifest: Mapping[str, Any]) -> str:
@@ -382,6 +404,8 @@ def checks_table(findings: Findings, colour: bool = False) -> str:
     name_width = max((len(plain(check.id)) for check in findings.checks), default=0)
     for check in findings.checks:
         lines += _check_lines(check, name_width, colour)
+    if self_check(findings):
+        lines += ["", *_wrapped(self_check(findings), "", "  ")]
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.evidence.finding import CHAIN, Headline, Instant, Verdict
+from harness.evidence.finding import CHAIN, Headline, Instant, SelfCheckCount, Verdict
 from harness.report import words
 
 
@@ -154,3 +154,13 @@ def test_nothing_left_out_needs_every_check(trials):
     """Only where every known check has an answer was nothing left out."""
     whole = tuple(trials.check(name, "PASS", "fine") for name in words.CHECKS)
     assert words.not_asked(replace(trials.findings(), checks=whole)) == "Nothing was left out: every check was asked."
+
+
+def test_self_check_is_told_everywhere(trials):
+    """How often a PASS went red on spoilt evidence stands in the table, the tally and the summary; without one nowhere."""
+    findings = trials.findings()
+    tried = replace(findings, self_check=SelfCheckCount(mutations_count=24, caught_count=24, missed=(), skipped=()))
+    assert "went red 24 of 24 times" in " ".join(words.checks_table(tried).split())
+    assert "went red 24 of 24 times" in words.tally(tried)
+    assert "" == words.self_check(replace(findings, self_check=None))
+    assert "went red" not in words.checks_table(replace(findings, self_check=None))
