@@ -157,7 +157,7 @@ def test_nothing_left_out_needs_every_check(trials):
 
 
 def test_self_check_is_told_everywhere(trials):
-    """How often a PASS went red on spoilt evidence stands in the table, the tally and the summary; without one nowhere."""
+    """How often a PASS went red on spoilt evidence stands in the table and the tally; without one nowhere."""
     findings = trials.findings()
     tried = replace(findings, self_check=SelfCheckCount(mutations_count=24, caught_count=24, missed=(), skipped=()))
     assert "went red 24 of 24 times" in " ".join(words.checks_table(tried).split())
