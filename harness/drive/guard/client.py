@@ -1,12 +1,17 @@
 """The control's side of the guard: one socket, answers by id, a heartbeat, and word of processes that died.
 
 The socket is also the guard's proof that the control lives: when this process ends in any way, the kernel
-closes it. `on_exit` is called from the reader thread when a process of the trial ends that nobody asked
-to end, and with name "guard" when the guard itself is gone.
+closes it. The heartbeat has a thread of its own, so it says only that the interpreter runs. With it goes a
+count of the main thread's signs of life, its requests and its polls: a count that stands still for
+`stall_s_max` is a control that hangs in an action.
+
+`on_exit` is called from the reader thread when a process of the trial ends that nobody asked to end, and with
+name "guard" when the guard itself is gone.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -27,9 +32,22 @@ from harness.errors import GuardError
 
 BEAT_S = 1.0
 HEARTBEAT_S_MAX = 6.0  # six missed beats: a control that only waits for its turn on a busy machine is not hung
+# No sign of the main thread for so long is a hang: every action polls, and the longest thing without a poll, reading
+# some thousand writes back, takes a few seconds.
+STALL_S_MAX = 60.0
 _ANSWER_S_MAX = 30.0  # the longest request is stop_all: every level's own limit and then SIGKILL
 
 OnExit = Callable[[str, int], None]
+
+_signs_of_life = itertools.count(1)
+_last_sign = 0
+
+
+def note_progress() -> None:
+    """A sign of life of the main thread; from any other it says nothing about that one, and counts for nothing."""
+    global _last_sign  # noqa: PLW0603 - a process has one main thread, whose count it is
+    if threading.current_thread() is threading.main_thread():
+        _last_sign = next(_signs_of_life)
 
 
 class GuardClient:
@@ -83,6 +101,18 @@ class GuardClient:
         """The change was taken back."""
         self._request("undo_done", entry=entry)
 
+    def allow_stop(self, names: Sequence[str]) -> None:
+        """From now on the guard's door ends these processes, and no others, for whoever has its token."""
+        self._request("allow_stop", names=list(names))
+
+    def open_door(self, port: int, token: str) -> None:
+        """Have the guard listen on 127.0.0.1:`port` for stops; GuardError when it cannot."""
+        self._request("open_door", port=port, token=token)
+
+    def progress(self) -> None:
+        """The main thread lives; called wherever it polls. Harmless from other threads, and without effect."""
+        note_progress()
+
     def release(self) -> None:
         """The trial is closed: the guard ends without finishing it. Returns when it has ended."""
         if not self.gone:
@@ -98,6 +128,7 @@ class GuardClient:
     def _request(self, do: str, **fields: Any) -> dict[str, Any]:
         if self.gone:
             raise GuardError(f"the guard (pid {self.pid}) is gone; cannot {do}")
+        note_progress()
         with self._write_lock:
             number = self._next
             self._next += 1
@@ -122,7 +153,7 @@ class GuardClient:
         while not self._closing.wait(BEAT_S) and not self.gone:
             with self._write_lock:
                 try:
-                    self._send({"do": "beat"})
+                    self._send({"do": "beat", "progress": _last_sign})
                 except GuardError:
                     return  # the reader thread sees the same end of file and reports it
 
@@ -149,14 +180,27 @@ class GuardClient:
 
 
 def start_guard(
-    run_dir: Path, scratch_dir: Path, lock_fd: int, deadline_s: float, on_exit: OnExit, stack_only: bool = False
+    run_dir: Path,
+    scratch_dir: Path,
+    lock_fd: int,
+    deadline_s: float,
+    on_exit: OnExit,
+    stack_only: bool = False,
+    *,
+    stall_s_max: float = STALL_S_MAX,
+    door_port: int | None = None,
+    door_token: str = "",
 ) -> GuardClient:
-    """Start a guard for this process, detached from its terminal and its process group."""
+    """Start a guard for this process, detached from its terminal and its process group.
+
+    With a `door_port` it listens there for stops, from whoever has `door_token`. With `stack_only` nobody works an
+    experiment, so a main thread that only waits is no hang.
+    """
     ours, theirs = socket.socketpair()
     argv = [sys.executable, "-m", "harness.drive.guard", "--run-dir", str(run_dir), "--scratch-dir", str(scratch_dir)]
     argv += ["--control-fd", str(theirs.fileno()), "--control-pid", str(os.getpid()), "--lock-fd", str(lock_fd)]
     argv += ["--heartbeat-s", str(HEARTBEAT_S_MAX), "--deadline-s", str(deadline_s)]
-    argv += ["--stack-only"] if stack_only else []
+    argv += ["--stack-only"] if stack_only else ["--stall-s", str(stall_s_max)]
     (run_dir / "logs").mkdir(exist_ok=True)
     with (run_dir / "logs" / "guard.log").open("ab") as log:
         guard = subprocess.Popen(
@@ -168,13 +212,21 @@ def start_guard(
             start_new_session=True,
         )
     theirs.close()
-    return GuardClient(ours, guard, on_exit)
+    client = GuardClient(ours, guard, on_exit)
+    if door_port is not None:
+        try:
+            client.open_door(door_port, door_token)
+        except GuardError:
+            client.release()
+            raise
+    return client
 
 
 def await_condition(condition: Callable[[], bool], limit_s: float, pause_s: float = 0.05) -> bool:
-    """Poll until it holds; False when it did not within `limit_s`."""
+    """Poll until it holds; False when it did not within `limit_s`. Each poll is a sign of life to a guard."""
     give_up_ns = clock.monotonic_ns() + int(limit_s * clock.NS_PER_S)
     while clock.monotonic_ns() < give_up_ns:
+        note_progress()
         if condition():
             return True
         clock.sleep(pause_s)

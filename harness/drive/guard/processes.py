@@ -2,8 +2,13 @@
 
 Every child leads a session of its own, so a signal to its group reaches what it started too, and has
 PR_SET_PDEATHSIG = SIGKILL, so that nothing outlives a killed guard. The kernel ties that signal to the
-*thread* that forked, which is why the guard has one thread. A child that has ended keeps its pid as a
-zombie until it is reaped here, so a signal can never reach a stranger that got the same pid.
+*thread* that forked, which is why the guard has one thread.
+
+A child that has ended keeps its pid as a zombie until it is reaped here. So whatever it left in its group is
+ended before it is reaped, and nothing is signalled after: a signal can never reach a stranger with the same pid.
+
+Two ways to end children: `stop` waits until they have ended; `Ending` is looked at by a loop that does other
+things in between.
 """
 
 from __future__ import annotations
@@ -22,6 +27,8 @@ from harness.errors import GuardError
 
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.02
+_KILLED_S_MAX = 2.0  # what SIGKILL may take; a process in an uninterruptible wait ends after it, or never
+_REAP_S_MAX = 1.0  # the child has ended, so this returns at once
 # What a child sees of our environment. Anything else is given by its spec, so that a trial can be repeated.
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
@@ -38,8 +45,50 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended; reaps it when it has."""
-        return self.popen.poll() is None
+        """Whether it has not ended; when it has, ends what is left of its group and reaps it."""
+        if self.popen.returncode is not None:
+            return False
+        if os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            return True
+        _signal_group(self, signal.SIGKILL)
+        self.popen.wait(timeout=_REAP_S_MAX)
+        return False
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return None if self.running else self.popen.returncode
+
+
+@dataclass(slots=True)
+class Ending:
+    """One child that was asked to end, to be looked at until it has. `kill_ns` and `give_up_ns` are CLOCK_MONOTONIC."""
+
+    child: Child
+    kill_ns: int
+    give_up_ns: int
+    killed: bool = False
+
+    @classmethod
+    def begin(cls, child: Child) -> Ending:
+        """Ask it to end; harmless when it has ended."""
+        if child.running:
+            child.expected_exit = True
+            _signal_group(child, child.spec.stop_signal)
+        kill_ns = clock.monotonic_ns() + int(child.spec.stop_s_max * clock.NS_PER_S)
+        return cls(child=child, kill_ns=kill_ns, give_up_ns=kill_ns + int(_KILLED_S_MAX * clock.NS_PER_S))
+
+    def has_ended(self) -> bool:
+        """Look; SIGKILL once its own limit has passed. GuardError when even that did not end it in time."""
+        if not self.child.running:
+            return True
+        now_ns = clock.monotonic_ns()
+        if now_ns > self.give_up_ns:
+            raise GuardError(f"{self.child.spec.name}: pid {self.child.popen.pid} did not end, not even by SIGKILL")
+        if now_ns > self.kill_ns and not self.killed:
+            self.killed = True
+            _signal_group(self.child, signal.SIGKILL)
+        return False
 
 
 def die_with_parent() -> None:
@@ -81,16 +130,16 @@ def stop(children: Sequence[Child], grace_s: float | None = None, beat: Callable
     Each level gets its stop signal at once and then SIGKILL after `grace_s` (its own stop_s_max when None).
     """
     for level in sorted({child.level for child in children}, reverse=True):
-        group = [child for child in children if child.level == level]
+        group = [child for child in children if child.level == level and child.running]
         for child in group:
-            child.expected_exit = child.expected_exit or child.running
+            child.expected_exit = True
             _signal_group(child, child.spec.stop_signal)
-        limit_s = grace_s if grace_s is not None else max(child.spec.stop_s_max for child in group)
+        limit_s = grace_s if grace_s is not None else max((child.spec.stop_s_max for child in group), default=0.0)
         _await_end(group, limit_s, beat)
         for child in group:
-            # Also when the leader has ended: whatever it started is in its group.
-            _signal_group(child, signal.SIGKILL)
-        _await_end(group, 2.0, beat)
+            if child.running:
+                _signal_group(child, signal.SIGKILL)
+        _await_end(group, _KILLED_S_MAX, beat)
     return [child.spec.name for child in children if child.running]
 
 
@@ -102,6 +151,7 @@ def _await_end(group: Sequence[Child], limit_s: float, beat: Callable[[], None])
 
 
 def _signal_group(child: Child, number: int) -> None:
+    assert child.popen.returncode is None, f"{child.spec.name} was reaped: its pid may be anybody's"
     try:
         os.killpg(child.popen.pid, number)
     except ProcessLookupError:

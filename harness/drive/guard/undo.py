@@ -1,7 +1,14 @@
 """The undo log: what must be taken back, written and synced before it is done.
 
-One JSON line each in `undo.ndjson` of the run directory's `logs/`: {"add": id, "request": {...}} before a
-change, {"done": id} after it was taken back. Requests are HTTP and safe to repeat any number of times.
+One JSON line each in `undo.ndjson` of the run directory's `logs/`, synced:
+
+    {"add": id, "request": {...}}   before a change        {"done": id}     after it was taken back
+    {"process": {...}}              a process was started  {"ended": pid}   it has ended and was reaped
+    {"scratch": path}               before the folder is made
+
+Requests are HTTP and safe to repeat any number of times. A process is an `identity.Identity`; a later line about
+the same pid replaces the earlier, since a program may hand over to another (`unshare` to PostgreSQL). What has a line
+and no end is what a trial left, for whoever cleans up after a guard that was killed.
 """
 
 from __future__ import annotations
@@ -14,8 +21,11 @@ from pathlib import Path
 import httpx
 
 from harness import clock
+from harness.drive.guard.identity import Identity
 
 HEAL_S_MAX = 1.0  # a control port on loopback answers in milliseconds; a dead one must not hold up the rest
+# Stopping comes after healing, and takes the faults along: of the 10 s for both, healing gets less than half.
+HEAL_ALL_S_MAX = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +70,26 @@ class UndoLog:
         self._open.pop(entry, None)
         self._append({"done": entry})
 
+    def process(self, started: Identity) -> None:
+        """A process was started."""
+        self._append({"process": asdict(started)})
+
+    def ended(self, pid: int) -> None:
+        """A process has ended; its pid may now mean another."""
+        self._append({"ended": pid})
+
+    def scratch(self, path: Path) -> None:
+        """A folder is about to be made that must not outlive the trial."""
+        self._append({"scratch": str(path)})
+
     def heal(self) -> list[Healed]:
-        """Take every open change back, the latest first; what came of each."""
+        """Take every open change back, the latest first, within HEAL_ALL_S_MAX; what came of each."""
         tried: list[Healed] = []
+        give_up_ns = clock.monotonic_ns() + int(HEAL_ALL_S_MAX * clock.NS_PER_S)
         for entry, request in sorted(self._open.items(), reverse=True):
             lo_ns = clock.monotonic_ns()
-            problem = send(request)
+            late = f"{request.method} {request.url}: not tried: {HEAL_ALL_S_MAX:g} s were over"
+            problem = send(request) if lo_ns < give_up_ns else late
             tried.append(Healed(request, lo_ns, clock.monotonic_ns(), problem))
             if not problem:
                 self.done(entry)

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from harness.drive import census
-from harness.drive.guard.client import HEARTBEAT_S_MAX, await_condition
+from harness.drive.guard import identity
+from harness.drive.guard.client import BEAT_S, HEARTBEAT_S_MAX, await_condition
 from harness.errors import EvidenceError
 from harness.evidence import run, timeline
 from harness.evidence.format import Kind
 
 pytestmark = pytest.mark.integration
 STUB = Path(__file__).with_name("control_stub.py")
+STALL_S = DEADLINE_S = 2.0  # as the stub has them
 GONE_S_MAX = 10.0  # what the design promises for a killed trial
 
 
@@ -29,12 +31,13 @@ class Stub:
     def __init__(self, run_dir: Path, mode: str) -> None:
         self.run_dir = run_dir
         (run_dir / "manifest.json").write_text(json.dumps({"format": "harness/run/1", "run_id": "r"}))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            other.bind(("127.0.0.1", 0))
+            self.port, self.door_port = one.getsockname()[1], other.getsockname()[1]
         self.scratch = run_dir.parent / f"{run_dir.name}-scratch"
         self.process = subprocess.Popen(
-            [sys.executable, str(STUB), str(run_dir), str(self.scratch), mode, str(self.port)],
+            [sys.executable, str(STUB), str(run_dir), str(self.scratch), mode, str(self.port), str(self.door_port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -49,6 +52,12 @@ class Stub:
         assert self.process.stdout is not None
         return json.loads(self.process.stdout.readline())
 
+    def say(self) -> None:
+        """One line to the stub, for which most modes wait."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def end(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
@@ -57,7 +66,8 @@ class Stub:
 
     def nothing_left(self) -> bool:
         alive = [name for name, pid in self.pids.items() if census.is_alive(pid)]
-        return not alive and not census.listens(self.port) and not self.scratch.exists()
+        heard = [port for port in (self.port, self.door_port) if census.listens(port)]
+        return not alive and not heard and not self.scratch.exists()
 
 
 @pytest.fixture
@@ -86,9 +96,7 @@ def events(run_dir: Path, *kinds: Kind) -> list[timeline.Event]:
 def test_released_guard_leaves_nothing_and_seals_nothing(start, tmp_path):
     """After stop_all and release all has ended, also what ignored SIGTERM and its child; sealing is the control's."""
     stub = start("release")
-    assert stub.process.stdin is not None
-    stub.process.stdin.write("\n")
-    stub.process.stdin.flush()
+    stub.say()
     told = stub.line()
     stub.end()
     assert ([], []) == (told["left"], told["exits"])
@@ -120,6 +128,37 @@ def test_hanging_control_is_ended_and_finished(start, tmp_path):
     assert "no heartbeat for 6 s" in finishing.data["why"]
 
 
+def test_control_whose_main_thread_hangs_is_ended_and_finished(start, tmp_path):
+    """A heartbeat is no progress: a main thread without a sign of life is a hang, and its trial is finished."""
+    stub = start("stall")
+    assert await_condition(stub.nothing_left, STALL_S + BEAT_S + GONE_S_MAX)
+    assert -signal.SIGKILL == stub.process.wait(timeout=5)
+    stub.end()
+    (finishing,) = events(tmp_path, Kind.GUARD_FINISHING)
+    assert "no progress for 2 s: the control hangs in what it does" == finishing.data["why"]
+    assert "healed\n" == (tmp_path / "logs" / "healed").read_text()
+    assert [] == run.load(tmp_path).of(Kind.CENSUS)[-1].data["items"]
+
+
+def test_control_that_polls_is_no_hang(start, tmp_path):
+    """An action that takes three times the limit, and polls, is left alone."""
+    stub = start("poll")
+    assert "polled" == stub.line()
+    assert ([], True) == (events(tmp_path, Kind.GUARD_FINISHING), census.is_alive(stub.pids["guard"]))
+
+
+def test_trial_past_its_deadline_is_ended_and_finished(start, tmp_path):
+    """A control that goes on and on, alive and polling, is ended when the trial's time is over."""
+    stub = start("late")
+    assert await_condition(stub.nothing_left, DEADLINE_S + GONE_S_MAX)
+    assert -signal.SIGKILL == stub.process.wait(timeout=5)
+    stub.end()
+    evidence = run.load(tmp_path)
+    assert ["the trial's deadline has passed"] == [event.data["why"] for event in evidence.of(Kind.GUARD_FINISHING)]
+    assert "healed\n" == (tmp_path / "logs" / "healed").read_text()
+    assert (False, []) == (evidence.complete, evidence.of(Kind.CENSUS)[-1].data["items"])
+
+
 def test_killed_guard_takes_every_process_with_it(start):
     """SIGKILL of the guard: the kernel ends what it started, and the control hears of it."""
     stub = start("live")
@@ -127,9 +166,7 @@ def test_killed_guard_takes_every_process_with_it(start):
     assert await_condition(
         lambda: not any(census.is_alive(stub.pids[name]) for name in ("server", "stubborn")), GONE_S_MAX
     )
-    assert stub.process.stdin is not None
-    stub.process.stdin.write("\n")
-    stub.process.stdin.flush()
+    stub.say()
     assert ["guard -1"] == stub.line()["exits"]
     stub.end()
 
@@ -139,9 +176,7 @@ def test_unexpected_death_of_a_process_is_told(start, tmp_path):
     stub = start("live")
     os.kill(stub.pids["server"], signal.SIGKILL)
     assert await_condition(lambda: bool(events(tmp_path, Kind.PROCESS_EXITED)), 5.0)
-    assert stub.process.stdin is not None
-    stub.process.stdin.write("\n")
-    stub.process.stdin.flush()
+    stub.say()
     assert ["server -9"] == stub.line()["exits"]
     assert [False] == [event.data["expected"] for event in events(tmp_path, Kind.PROCESS_EXITED)]
     stub.end()
@@ -153,3 +188,31 @@ def test_running_trial_cannot_be_judged(start, tmp_path):
     start("live")
     with pytest.raises(EvidenceError, match="still running"):
         run.load(tmp_path)
+
+
+def undo_lines(run_dir: Path) -> list[dict]:
+    return [json.loads(line) for line in (run_dir / "logs" / "undo.ndjson").read_text().splitlines()]
+
+
+def test_identity_of_every_process_is_on_disk(start, tmp_path):
+    """While they run the undo log says what a healer must compare; when they have ended it says that, too."""
+    stub = start("release")
+    recorded = {line["process"]["name"]: line["process"] for line in undo_lines(tmp_path) if "process" in line}
+    assert {"server", "stubborn"} == set(recorded)
+    for name, found in recorded.items():
+        pid = stub.pids[name]
+        assert {
+            "name": name,
+            "pid": pid,
+            "start_ticks": census.start_time_of(pid),
+            "boot_id": identity.boot_id(),
+            "exe": os.readlink(f"/proc/{pid}/exe"),
+            "pgid": os.getpgid(pid),
+        } == found
+    assert {"scratch": str(stub.scratch)} == undo_lines(tmp_path)[0]
+    assert [] == [line for line in undo_lines(tmp_path) if "ended" in line]
+    stub.say()
+    stub.line()
+    stub.end()
+    ended = {line["ended"] for line in undo_lines(tmp_path) if "ended" in line}
+    assert {stub.pids["server"], stub.pids["stubborn"]} == ended
