@@ -61,6 +61,7 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
         "versions": msgspec.to_builtins(target.versions),
         "headers": msgspec.to_builtins(target.headers),
         "not_asked": list(target.not_asked),
+        "team": True,  # the local stack's controller tells its team, and the recorder keeps what it tells
         "plant": experiment.plant,
         "components": components(prepared),
         "durability": {"fsync": "on", "synchronous_commit": "on"},

@@ -57,6 +57,14 @@ def current() -> Trial:
     return _current
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the guard takes requests to stop the canary, and the word that opens it; only for the strategy remove."""
+
+    port: int
+    token: str
+
+
 @dataclass(slots=True)
 class Trial:
     """The live handles of one trial. Facts about it stand in `prepared` and `spec`, both frozen."""
@@ -263,7 +271,7 @@ class Trial:
         self.enter("close")
         faults_left, rows_left = self._clear_target()
         left = self._stop_all()
-        items = census.take({}, self.lease.ports, faults_left, rows_left)
+        items = census.take({}, self.spec.locked_ports, faults_left, rows_left)
         items += [{"what": "process", "name": name} for name in left]
         self.timeline.event(Kind.CENSUS, at="close", items=items)
         self._sample_clock()
@@ -320,7 +328,7 @@ def open_trial(
     trial = _make(prepared, command, on_dead_part, on_run_dir)
     trial.enter("open")
     write_files(trial.spec, trial.run_dir)
-    trial.timeline.event(Kind.CENSUS, at="open", items=census.take({}, trial.lease.ports))
+    trial.timeline.event(Kind.CENSUS, at="open", items=census.take({}, trial.spec.locked_ports))
     start(trial.guard, [one for one in trial.spec.processes if one.name != LOAD], trial.run_dir)
     check_receivers(prepared, trial.alerts.receivers)
     trial.start_load()
@@ -332,7 +340,9 @@ def _make(
 ) -> Trial:
     """The trial with its ports, manifest and guard; nothing else is started. Sets the current trial."""
     global _current  # noqa: PLW0603 - one process runs one trial; actions find it here
-    lease = ports.reserve(local.port_count(prepared.target), prepared.cache_dir / "ports")
+    removes = prepared.experiment.rollout.strategy == "remove"
+    lease = ports.reserve(local.port_count(prepared.target) + removes, prepared.cache_dir / "ports")
+    door = Door(lease.ports[-1], secrets.token_urlsafe(18)) if removes else None
     run_id, run_dir, lock_fd = make_run_dir(prepared)
     guard: GuardClient | None = None
 
@@ -346,8 +356,18 @@ def _make(
         on_run_dir(run_dir)
         manifest.write(run_dir, prepared, run_id, command)  # first: a directory without one cannot be judged
         scratch = prepared.cache_dir / "scratch" / run_id
-        spec = build_spec(prepared, run_id, run_dir, scratch, lease.ports)
-        guard = start_guard(run_dir, scratch, lock_fd, prepared.settings.number("trial_s_max", 10, 3600), on_exit)
+        spec = build_spec(prepared, run_id, run_dir, scratch, lease.ports, door)
+        guard = start_guard(
+            run_dir,
+            scratch,
+            lock_fd,
+            prepared.settings.number("trial_s_max", 10, 3600),
+            on_exit,
+            door_port=door.port if door else None,
+            door_token=door.token if door else "",
+        )
+        if door:
+            guard.allow_stop([one.name for one in spec.endpoints.instances if one.track == "canary"])
         _current = _trial(prepared, run_id, run_dir, spec, guard, lease, lock_fd)
     except BaseException:
         _current = None
@@ -431,14 +451,18 @@ def _link_latest(run_dir: Path) -> None:
     link.replace(run_dir.parent / "latest")
 
 
-def build_spec(prepared: Prepared, run_id: str, run_dir: Path, scratch: Path, chosen: tuple[int, ...]) -> StackSpec:
+def build_spec(
+    prepared: Prepared, run_id: str, run_dir: Path, scratch: Path, chosen: tuple[int, ...], door: Door | None = None
+) -> StackSpec:
     """The stack with the observer and the load in it, after the planted defect if there is one."""
     spec = local.build(
         prepared.target,
         prepared.experiment.rollout,
         paths=local.Paths(run_dir=run_dir, scratch_dir=scratch),
         binaries=prepared.binaries,
-        ports=chosen,
+        ports=chosen[: local.port_count(prepared.target)],
+        guard_url=f"http://127.0.0.1:{door.port}" if door else "",
+        guard_token=door.token if door else "",
         token=secrets.token_urlsafe(18),
         python=sys.executable,
         as_root=os.geteuid() == 0,
