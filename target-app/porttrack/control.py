@@ -1,7 +1,7 @@
 """The control port: switching faults, and what is in flight. Never on the load's path.
 
     GET    /faults             active faults with the seconds they have left
-    PUT    /faults/{name}      switch one on: {"share": 0.3, "deadline_s": 60, "status": 503, "seed": 7}
+    PUT    /faults/{name}      switch one on: {"share": 0.3, "deadline_s": 60, "seed": 7} and arguments of its own
     DELETE /faults/{name}      switch it off, any number of times
     GET    /in-flight          {"in_flight": n}
 

@@ -1,12 +1,13 @@
 """The outermost layer: who answered, what was counted, and the place where faults sit.
 
 `Edge` wraps the whole application, so error answers carry the version and instance headers too, and an answer
-that a fault gave is counted like any other. `guarded` wraps each handler: it tells the edge which route this
-is and asks the faults first.
+that a fault gave or delayed is counted, timed and marked like any other. `guarded` wraps each handler: it tells
+the edge which route this is, asks the faults first, and tells the edge which of them hit.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -20,11 +21,13 @@ from porttrack.errors import ApiError
 from porttrack.faults import Faults
 from porttrack.metrics import UNMATCHED, Metrics
 
-UNCOUNTED: Final = frozenset({"/health", "/metrics"})
+UNCOUNTED: Final = frozenset({"/health", "/livez", "/metrics", "/openapi.json", "/readyz", "/startupz"})
 FAULT_HEADER: Final = "x-fault-injected"
 _ROUTE: Final = "porttrack.route"
+_FAULT: Final = "porttrack.fault"
 
 Handler = Callable[[Request], Awaitable[Response]]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 class Edge:
@@ -47,7 +50,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *self._headers]
+                message["headers"] = [*message.get("headers", ()), *self._headers, *_marks(scope)]
             await send(message)
 
         if scope["path"] in UNCOUNTED:
@@ -63,8 +66,8 @@ class Edge:
             self._metrics.observe(route, scope["method"], status, self._clock_s() - began_s)
 
 
-def guarded(route: str, handler: Handler, faults: Faults, metrics: Metrics) -> Handler:
-    """`handler`, with its route template told to the edge and the faults asked before it."""
+def guarded(route: str, handler: Handler, faults: Faults, metrics: Metrics, sleep: Sleep = asyncio.sleep) -> Handler:
+    """`handler`, with its route template told to the edge and the faults asked before it. `sleep` takes seconds."""
 
     async def endpoint(request: Request) -> Response:
         request.scope[_ROUTE] = route
@@ -72,8 +75,17 @@ def guarded(route: str, handler: Handler, faults: Faults, metrics: Metrics) -> H
         if fault is None:
             return await handler(request)
         metrics.fault_injected(fault.fault)
-        answer = error_answer(ApiError(fault.status, "fault_injected", f"answered by the fault {fault.fault}"))
-        answer.headers[FAULT_HEADER] = fault.fault
-        return answer
+        request.scope[_FAULT] = fault.fault
+        if fault.delay_s:
+            await sleep(fault.delay_s)
+        if fault.status is None:
+            return await handler(request)
+        return error_answer(ApiError(fault.status, "fault_injected", f"answered by the fault {fault.fault}"))
 
     return endpoint
+
+
+def _marks(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """The mark of the fault that hit this request, as a header; set here, so that refusals carry it too."""
+    fault = scope.get(_FAULT)
+    return () if fault is None else ((FAULT_HEADER.encode(), fault.encode()),)

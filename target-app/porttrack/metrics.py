@@ -2,7 +2,9 @@
 
     http_requests_total{version,route,method,code}        http_request_duration_seconds{version,route}
     http_requests_in_flight                               fault_injected_total{fault}
+    porttrack_build_info{version} 1                       process_cpu_seconds_total, process_resident_memory_bytes, ...
 
+The process's own series know no version; a rule joins them with `porttrack_build_info` of the same scrape.
 A counter's series for 500 and 503 exists at 0 from the start: a rate cannot see the first increase of a series
 that is born at 1, and a canary's first errors are the ones an alert must see. `/health` and `/metrics` are not
 counted. There is no `instance` label: the scrape adds that, and a second one would be renamed.
@@ -13,7 +15,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 UNMATCHED: Final = "unmatched"  # the route of a request that no route takes
@@ -44,9 +54,17 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
-        self._faults = Counter("fault_injected_total", "Answers given by a fault.", ("fault",), registry=self._registry)
+        self._faults = Counter(
+            "fault_injected_total",
+            "Requests, writes, reads and scrapes that a fault changed.",
+            ("fault",),
+            registry=self._registry,
+        )
         in_flight = Gauge("http_requests_in_flight", "Requests being answered now.", registry=self._registry)
         in_flight.set_function(lambda: self.in_flight_count)
+        build = Gauge("porttrack_build_info", "The release that runs.", ("version",), registry=self._registry)
+        build.labels(version).set(1)
+        ProcessCollector(registry=self._registry)
         self._request_series: dict[tuple[str, str, int], Counter] = {}
         self._duration_series: dict[str, Histogram] = {}
         self._bear(routes, faults)
@@ -72,7 +90,7 @@ class Metrics:
         histogram.observe(duration_s)
 
     def fault_injected(self, fault: str) -> None:
-        """Count one answer that a fault gave."""
+        """Count one thing that a fault changed."""
         self._faults.labels(fault).inc()
 
     def render(self) -> bytes:

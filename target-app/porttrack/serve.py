@@ -1,10 +1,13 @@
-"""Run one instance until SIGTERM or SIGINT, then finish what is in flight and exit 0.
+"""Run one instance until SIGTERM or SIGINT: then unready at once, serving on for `--drain-s`, finish, exit 0.
 
     PORTTRACK_DSN=postgresql://porttrack@127.0.0.1:5432/porttrack PORTTRACK_CONTROL_TOKEN=secret \\
         python -m porttrack.serve --release 1.0 --instance stable-1 --port 20080 --control-port 20081
 
 uvicorn with httptools on uvloop. The control port outlives the public one by a moment, so that what is in
 flight can be watched to its end; both are bound before the store is opened, so a taken port fails at once.
+
+`--fault 'latency={"share": 1, "delay_ms": 400, "deadline_s": 60}'`, any number of times, starts it broken; the
+faults' deadlines count from the start.
 
 Exit codes: 0 stopped as asked; 1 the store or a port could not be had (the last line of the log says which).
 Not covered: TLS, several processes under one port.
@@ -27,8 +30,8 @@ from starlette.types import ASGIApp
 
 from porttrack.app import App, build
 from porttrack.config import Config
-from porttrack.errors import StoreUnavailableError
-from porttrack.faults import Faults
+from porttrack.errors import ApiError, StoreUnavailableError
+from porttrack.faults import Faults, decoded
 from porttrack.releases import known
 from porttrack.store import Store
 
@@ -79,7 +82,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 async def _run(config: Config, app: App, public_socket: socket.socket, control_socket: socket.socket | None) -> None:
-    public = _server(app.public, config.drain_s_max)
+    public = _server(app.public, config.finish_s_max)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -88,10 +91,13 @@ async def _run(config: Config, app: App, public_socket: socket.socket, control_s
         serving = tasks.create_task(public.serve([public_socket]))
         control = None
         if app.control is not None and control_socket is not None:
-            control = _server(app.control, config.drain_s_max)
+            control = _server(app.control, config.finish_s_max)
             tasks.create_task(control.serve([control_socket]))
+        app.lifecycle.started = True
         _log.info("%s serves release %s on port %d", config.instance, config.release, config.port)
         await stop.wait()
+        app.lifecycle.draining = True
+        await asyncio.sleep(config.drain_s)
         public.should_exit = True
         await serving
         if control is not None:
@@ -99,7 +105,7 @@ async def _run(config: Config, app: App, public_socket: socket.socket, control_s
     _log.info("%s stopped", config.instance)
 
 
-def _server(app: ASGIApp, drain_s_max: int) -> _Server:
+def _server(app: ASGIApp, finish_s_max: int) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
@@ -111,13 +117,23 @@ def _server(app: ASGIApp, drain_s_max: int) -> _Server:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S_MAX,
-            timeout_graceful_shutdown=drain_s_max,
+            timeout_graceful_shutdown=finish_s_max,
         )
     )
 
 
+def _fault(text: str) -> tuple[str, bytes]:
+    """`kind={json}` as (kind, json), checked, so that a misspelt fault is refused and not left out."""
+    kind, _, body = text.partition("=")
+    try:
+        decoded(kind, body.encode())
+    except ApiError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error.field or 'arguments'}: {error.message}") from error
+    return kind, body.encode()
+
+
 def main(argv: Sequence[str] | None = None, run: Callable[[Config], int] = serve) -> int:
-    """The command line; `run` serves what it says. DSN and control token come from the environment: arguments are
+    """The command line; `run` serves what it says. DSN and tokens come from the environment: arguments are
     seen by every user."""
     parser = argparse.ArgumentParser(prog="python -m porttrack.serve", description="Run one instance of PortTrack.")
     parser.add_argument("--release", required=True, choices=[release.name for release in known()])
@@ -125,6 +141,12 @@ def main(argv: Sequence[str] | None = None, run: Callable[[Config], int] = serve
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--control-port", default=0, type=int, help="needs PORTTRACK_CONTROL_TOKEN as well")
+    parser.add_argument(
+        "--fault", default=[], action="append", type=_fault, metavar="KIND={JSON}", help="on from the start"
+    )
+    parser.add_argument(
+        "--drain-s", default=0.2, type=float, help="seconds to serve on, unready, after SIGTERM; default 0.2"
+    )
     arguments = parser.parse_args(argv)
     dsn = os.environ.get("PORTTRACK_DSN", "")
     if not dsn:
@@ -139,6 +161,9 @@ def main(argv: Sequence[str] | None = None, run: Callable[[Config], int] = serve
         dsn=dsn,
         control_port=arguments.control_port,
         control_token=os.environ.get("PORTTRACK_CONTROL_TOKEN", ""),
+        write_token=os.environ.get("PORTTRACK_WRITE_TOKEN", ""),
+        drain_s=arguments.drain_s,
+        faults=tuple(arguments.fault),
     )
     return run(config)
 

@@ -10,7 +10,7 @@ import pytest
 from porttrack.app import build
 from porttrack.config import Config
 from porttrack.errors import ApiError
-from porttrack.faults import Faults
+from porttrack.faults import KINDS, Faults
 
 FIVE_XX = {"share": 0.3, "deadline_s": 60, "status": 503, "seed": 7}
 
@@ -106,7 +106,8 @@ def test_an_unknown_fault_names_the_known_ones(service):
     """A fault that does not exist is a 404 that lists those that do, on put and on delete."""
     for method in ("PUT", "DELETE"):
         answer = service.call(method, "/faults/http_4xx", control=True, json=FIVE_XX)
-        assert (404, "no fault 'http_4xx'; known: http_5xx") == (answer.status_code, answer.json()["error"]["message"])
+        expected = f"no fault 'http_4xx'; known: {', '.join(KINDS)}"
+        assert (404, expected) == (answer.status_code, answer.json()["error"]["message"])
 
 
 def test_a_faulted_request_is_marked_counted_and_without_effect(service, report):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from porttrack.faults import KINDS
+
 
 def test_every_5xx_series_is_born_at_0(service):
     """Before the first request each route has a 500 and a 503 series at 0, and the fault counter is there."""
@@ -13,22 +15,33 @@ def test_every_5xx_series_is_born_at_0(service):
     assert 18 == len(born)  # nine routes, two codes
     assert {"0.0"} == {line.rpartition(" ")[2] for line in born}
     assert {"500", "503"} == {re.search('code="([0-9]+)"', line)[1] for line in born}
-    assert 'fault_injected_total{fault="http_5xx"} 0.0' in lines
+    assert {f'fault_injected_total{{fault="{kind}"}} 0.0' for kind in KINDS} <= set(lines)
     assert "http_requests_in_flight 0.0" in lines
 
 
 def test_no_other_families_and_no_instance_label(service):
-    """Exactly four families, without created series and without an instance label."""
+    """The service's own five families and those of its process, without created series and an instance label."""
     text = service.call("GET", "/metrics").text
     families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    own = {family for family in families if not family.startswith("process_")}
     assert {
         "http_requests_total",
         "http_request_duration_seconds",
         "fault_injected_total",
         "http_requests_in_flight",
-    } == families
+        "porttrack_build_info",
+    } == own
+    assert {"process_cpu_seconds_total", "process_resident_memory_bytes"} <= families - own
     assert "_created" not in text
     assert "instance=" not in text
+
+
+def test_the_process_tells_its_release_cpu_and_memory(service, newer):
+    """The release is a series of its own at 1, which a rule can join; CPU and memory are those of this process."""
+    assert (1.0, None) == tuple(service.sample(f'porttrack_build_info{{version="{name}"}}') for name in ("1.0", "1.1"))
+    assert 1.0 == newer.sample('porttrack_build_info{version="1.1"}')
+    assert service.sample("process_cpu_seconds_total") > 0
+    assert service.sample("process_resident_memory_bytes") > 1e6
 
 
 def test_requests_are_counted_by_route_template(service):
@@ -45,8 +58,10 @@ def test_requests_are_counted_by_route_template(service):
 
 
 def test_buckets_resolve_the_latency_rules(service):
-    """Between 0.05 and 1 s each bucket edge is at most 1.5 times the one before."""
+    """Between 0.05 and 1 s each edge is at most 1.5 times the one before, and the rules' own edges are there."""
     text = service.call("GET", "/metrics").text
+    assert 'le="0.25"' in text, "the latency rule counts by this very label"
+    assert 'le="0.5"' in text
     edges = sorted({float(edge) for edge in re.findall('le="([0-9.]+)"', text)})
     inner = [edge for edge in edges if 0.05 <= edge <= 1]
     assert (0.05, 1.0) == (inner[0], inner[-1])
