@@ -9,7 +9,20 @@ from harness.drive.registry import Registry
 
 __all__ = ["Fault", "Interval", "UndoRequest", "build", "known"]
 
-_REGISTRY: Final = Registry("fault", "harness.faults", {"http_5xx": "harness.drive.faults.http_5xx:Http5xx"})
+_REGISTRY: Final = Registry(
+    "fault",
+    "harness.faults",
+    {
+        "http_5xx": "harness.drive.faults.http_5xx:Http5xx",
+        "latency": "harness.drive.faults.latency:Latency",
+        "metrics_gone": "harness.drive.faults.metrics_gone:MetricsGone",
+        "ack_not_stored": "harness.drive.faults.ack_not_stored:AckNotStored",
+        "stored_twice": "harness.drive.faults.stored_twice:StoredTwice",
+        "stale_read": "harness.drive.faults.stale_read:StaleRead",
+        "wrong_unit": "harness.drive.faults.wrong_unit:WrongUnit",
+        "unreadable_row": "harness.drive.faults.unreadable_row:UnreadableRow",
+    },
+)
 
 
 def known() -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The fault port: one way of breaking an instance, and of mending it again.
 
 A fault is put into one instance by its control port and expires there by itself at `deadline_s`, whatever happens to
-the harness. That it was accepted is not that it landed: landing is measured at the client, from answers with its mark.
+the harness. That it was accepted is not that it landed: landing is measured, at the client from answers with its mark
+where the fault `marks` them, else from what the service stored and counted.
 """
 
 from __future__ import annotations
@@ -28,13 +29,19 @@ class Fault(Protocol):
     """One kind of fault. `token` opens the control port; every call is bounded, DriveError past its bound."""
 
     kind: str
+    band: str  # what the report writes over the time in which it is on: two or three words, such as "slow answers"
+    marks: bool  # whether every answer that it hit carries its mark; a fault that lies marks nothing
+
+    def check(self, arguments: Mapping[str, Any]) -> None:
+        """UsageError that lists every argument of its own that it does not know, lacks or cannot use. Calls nobody."""
+        ...
 
     def inject(
         self, instance: Instance, token: str, share: float, deadline_s: float, arguments: Mapping[str, Any]
     ) -> Interval:
-        """Hit `share` (0 to 1) of the instance's responses for at most `deadline_s`.
+        """Hit `share` (0 to 1) of what the fault can hit in the instance for at most `deadline_s`.
 
-        `arguments` are the fault's own; UsageError lists those it does not know or cannot use, before any call.
+        `arguments` are the fault's own; UsageError as in `check`, before any call.
         """
         ...
 

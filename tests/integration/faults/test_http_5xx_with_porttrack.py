@@ -87,12 +87,12 @@ def test_undo_log_heals_in_the_harness_place(instance: Instance, injector: Fault
     assert {} == injector.active()
 
 
-def test_wrong_token_and_foreign_status_are_refused(instance: Instance, injector: Faults) -> None:
-    """The service refuses whoever has no token, and a status whose series it did not give birth to."""
+def test_wrong_token_and_impossible_share_are_refused(instance: Instance, injector: Faults) -> None:
+    """The service refuses whoever has no token, and what no fault can be, with the argument's name."""
     fault = faults.build("http_5xx")
     with pytest.raises(DriveError, match=": 401 "):
         fault.inject(instance, "wrong", 1.0, 60.0, {})
-    with pytest.raises(DriveError, match=r": 422 .*status"):
-        fault.inject(instance, TOKEN, 1.0, 60.0, {"status": 502})
+    with pytest.raises(DriveError, match=r": 422 .*share"):
+        fault.inject(instance, TOKEN, 1.5, 60.0, {})
     assert {} == injector.active()
     assert 401 == httpx.get(f"{instance.control_url}/faults", timeout=2.0, trust_env=False).status_code
