@@ -196,7 +196,9 @@ class Observer:
 
     def see_alerts(self) -> None:
         """Changes of alert states, for whoever watches."""
-        now = {alert.name: alert.state for alert in self.metrics.active_alerts()}
+        # An alert that asks for nothing (the watchdog, which always fires) tells a watcher nothing.
+        asking = [alert for alert in self.metrics.active_alerts() if alert.labels.get("action") != "none"]
+        now = {alert.name: alert.state for alert in asking}
         for name in sorted(now.keys() | self.seen_alerts.keys()):
             state = now.get(name, "inactive")
             if state != self.seen_alerts.get(name, "inactive"):

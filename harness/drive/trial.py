@@ -25,7 +25,7 @@ from typing import Any
 from harness import clock
 from harness.drive import alerts, census, faults, manifest, members, rollout, traffic, verify
 from harness.drive import target as targets
-from harness.drive.faults.port import Fault
+from harness.drive.faults.port import Fault, Interval
 from harness.drive.guard.client import GuardClient, await_condition, start_guard
 from harness.drive.members import LOAD
 from harness.drive.prepare import PLANTS_GROUP, Prepared, check_writable
@@ -219,9 +219,13 @@ class Trial:
         if self.fault is None or not self.broken:
             return
         token = self.spec.endpoints.control_token
-        for instance in self._up(self.broken):
-            window = self.fault.heal(instance, token)
-            self.timeline.event(Kind.FAULT_HEALED, lo_ns=window.lo_ns, hi_ns=window.hi_ns, fault=self.fault.kind)
+        up = {one.name: one for one in self._up(self.broken)}
+        for name in self.broken:
+            now_ns = clock.monotonic_ns()  # at the latest: the process had ended by now
+            window = self.fault.heal(up[name], token) if name in up else Interval(now_ns, now_ns)
+            self.timeline.event(
+                Kind.FAULT_HEALED, lo_ns=window.lo_ns, hi_ns=window.hi_ns, fault=self.fault.kind, instances=[name]
+            )
         for entry in self.broken.values():
             self.guard.undo_done(entry)
         self.broken.clear()

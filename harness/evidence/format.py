@@ -62,7 +62,7 @@ class Kind(StrEnum):
     LOAD_STARTED = "load_started"  # start_ns: the schedule's zero
     LOAD_STOP_REQUESTED = "load_stop_requested"
     FAULT_ON = "fault_on"  # lo_ns, hi_ns, fault, arguments, instances
-    FAULT_HEALED = "fault_healed"  # lo_ns, hi_ns, fault
+    FAULT_HEALED = "fault_healed"  # lo_ns, hi_ns, fault, instances
     OUTCOME = "outcome"  # outcome: rolled_back | promoted | held | none; what the action saw when it stopped waiting
     QUIESCED = "quiesced"  # quiescent: bool, reads: [...]
     PURGED = "purged"  # rows_left: int
