@@ -62,13 +62,21 @@ class _Visitor:
 class Door:
     """Listens on one port; `end` begins to end a process by its name and raises GuardError where it may not."""
 
-    def __init__(self, port: int, token: str, selector: selectors.BaseSelector, end: Callable[[str], Ending]) -> None:
+    def __init__(
+        self,
+        port: int,
+        token: str,
+        selector: selectors.BaseSelector,
+        end: Callable[[str], Ending],
+        request_s_max: float = REQUEST_S_MAX,
+    ) -> None:
         """GuardError when the port cannot be had, or without a token: then anybody could ask."""
         if not token:
             raise GuardError("the guard's door needs a token, and none was given")
         self._token = token.encode()
         self._selector = selector
         self._end = end
+        self._request_s_max = request_s_max
         self._visitors: set[_Visitor] = set()
         self._endings: dict[str, Ending] = {}
         try:
@@ -93,7 +101,7 @@ class Door:
                     self._answer(visitor, *answer)
         now_ns = clock.monotonic_ns()
         for visitor in [one for one in self._visitors if not one.waits_for and one.late_ns < now_ns]:
-            self._refuse(visitor, _RefusedError(408, f"the request was not whole within {REQUEST_S_MAX:g} s"))
+            self._refuse(visitor, _RefusedError(408, f"the request was not whole within {self._request_s_max:g} s"))
 
     def close(self) -> None:
         """Hang up on everybody and give the port back. Processes on their way out are the guard's again."""
@@ -114,7 +122,7 @@ class Door:
             connection.close()
             return
         connection.setblocking(False)
-        late_ns = clock.monotonic_ns() + int(REQUEST_S_MAX * clock.NS_PER_S)
+        late_ns = clock.monotonic_ns() + int(self._request_s_max * clock.NS_PER_S)
         visitor = _Visitor(socket=connection, late_ns=late_ns)
         self._visitors.add(visitor)
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(visitor))

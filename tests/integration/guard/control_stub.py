@@ -7,8 +7,8 @@
     stall     let the main thread wait for ever while the heartbeat goes on; STALL_S is a hang
     poll      as stall, but with polls in between, for three times STALL_S; then as live
     late      have the guard's deadline pass after DEADLINE_S, polling
-    door      allow stops of "server" and "never"; then as live
-    release   wait for a line, stop everything, release the guard
+    door      allow stops of both, and of "never", which is not started; then as live
+    release   wait for a line, stop everything, release the guard; the server begins as a shell that hands over
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ child = subprocess.Popen([sys.executable, "-c", DEAF])
 open(sys.argv[1], "w").write(str(child.pid))
 time.sleep(600)
 """
+HANDS_OVER = ("/bin/sh", "-c", 'sleep 0.3; exec "$0" "$@"')
 STALL_S = 2.0
 DEADLINE_S = 2.0
 TOKEN = "a token of this test"
@@ -62,9 +63,8 @@ def main(run_dir: Path, scratch_dir: Path, mode: str, port: int, door_port: int)
         door_port=door_port,
         door_token=TOKEN,
     )
-    server = ProcessSpec(
-        "server", (sys.executable, "-c", SERVER, str(port), str(run_dir / "logs" / "healed")), ports=(port,)
-    )
+    argv = (sys.executable, "-c", SERVER, str(port), str(run_dir / "logs" / "healed"))
+    server = ProcessSpec("server", (*HANDS_OVER, *argv) if mode == "release" else argv, ports=(port,))
     stubborn = ProcessSpec(
         "stubborn",
         (sys.executable, "-c", STUBBORN, str(run_dir / "logs" / "grandchild")),
@@ -80,7 +80,7 @@ def main(run_dir: Path, scratch_dir: Path, mode: str, port: int, door_port: int)
         guard.release()
         return
     if mode == "door":
-        guard.allow_stop(["server", "never"])
+        guard.allow_stop(["server", "stubborn", "never"])
         print(json.dumps("allowed"), flush=True)
     if mode == "poll":
         await_condition(lambda: False, 3 * STALL_S)

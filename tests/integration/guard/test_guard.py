@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,81 +12,12 @@ from harness.drive import census
 from harness.drive.guard import identity
 from harness.drive.guard.client import BEAT_S, HEARTBEAT_S_MAX, await_condition
 from harness.errors import EvidenceError
-from harness.evidence import run, timeline
+from harness.evidence import run
 from harness.evidence.format import Kind
 
 pytestmark = pytest.mark.integration
-STUB = Path(__file__).with_name("control_stub.py")
 STALL_S = DEADLINE_S = 2.0  # as the stub has them
 GONE_S_MAX = 10.0  # what the design promises for a killed trial
-
-
-class Stub:
-    """A running control stub and the pids it told."""
-
-    def __init__(self, run_dir: Path, mode: str) -> None:
-        self.run_dir = run_dir
-        (run_dir / "manifest.json").write_text(json.dumps({"format": "harness/run/1", "run_id": "r"}))
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            other.bind(("127.0.0.1", 0))
-            self.port, self.door_port = one.getsockname()[1], other.getsockname()[1]
-        self.scratch = run_dir.parent / f"{run_dir.name}-scratch"
-        self.process = subprocess.Popen(
-            [sys.executable, str(STUB), str(run_dir), str(self.scratch), mode, str(self.port), str(self.door_port)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pids: dict[str, int] = self.line()
-        grandchild = run_dir / "logs" / "grandchild"
-        assert await_condition(lambda: grandchild.exists() and bool(grandchild.read_text()), 10.0)
-        assert await_condition(lambda: census.listens(self.port), 10.0)
-        self.pids["grandchild"] = int(grandchild.read_text())
-
-    def line(self) -> dict:
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
-
-    def say(self) -> None:
-        """One line to the stub, for which most modes wait."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def end(self) -> None:
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
-        self.process.wait(timeout=10)
-
-    def nothing_left(self) -> bool:
-        alive = [name for name, pid in self.pids.items() if census.is_alive(pid)]
-        heard = [port for port in (self.port, self.door_port) if census.listens(port)]
-        return not alive and not heard and not self.scratch.exists()
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Starts stubs; ends those that a failing test left."""
-    stubs: list[Stub] = []
-
-    def start_one(mode: str) -> Stub:
-        stubs.append(Stub(tmp_path, mode))
-        return stubs[-1]
-
-    yield start_one
-    for stub in stubs:
-        if stub.process.poll() is None:
-            stub.process.kill()
-            stub.end()
-        for pid in stub.pids.values():
-            if census.is_alive(pid):
-                os.kill(pid, signal.SIGKILL)
-
-
-def events(run_dir: Path, *kinds: Kind) -> list[timeline.Event]:
-    return [event for event in timeline.read(run_dir)[0] if event.kind in kinds]
 
 
 def test_released_guard_leaves_nothing_and_seals_nothing(start, tmp_path):
@@ -102,7 +29,7 @@ def test_released_guard_leaves_nothing_and_seals_nothing(start, tmp_path):
     assert ([], []) == (told["left"], told["exits"])
     assert stub.nothing_left()
     assert not (tmp_path / "SEAL").exists()
-    assert [True, True] == [event.data["expected"] for event in events(tmp_path, Kind.PROCESS_EXITED)]
+    assert [True, True] == [event.data["expected"] for event in stub.events(Kind.PROCESS_EXITED)]
 
 
 def test_killed_control_is_finished_by_the_guard(start, tmp_path):
@@ -124,7 +51,7 @@ def test_hanging_control_is_ended_and_finished(start, tmp_path):
     assert await_condition(stub.nothing_left, HEARTBEAT_S_MAX + GONE_S_MAX)
     assert -signal.SIGKILL == stub.process.wait(timeout=5)
     stub.end()
-    (finishing,) = events(tmp_path, Kind.GUARD_FINISHING)
+    (finishing,) = stub.events(Kind.GUARD_FINISHING)
     assert "no heartbeat for 6 s" in finishing.data["why"]
 
 
@@ -134,7 +61,7 @@ def test_control_whose_main_thread_hangs_is_ended_and_finished(start, tmp_path):
     assert await_condition(stub.nothing_left, STALL_S + BEAT_S + GONE_S_MAX)
     assert -signal.SIGKILL == stub.process.wait(timeout=5)
     stub.end()
-    (finishing,) = events(tmp_path, Kind.GUARD_FINISHING)
+    (finishing,) = stub.events(Kind.GUARD_FINISHING)
     assert "no progress for 2 s: the control hangs in what it does" == finishing.data["why"]
     assert "healed\n" == (tmp_path / "logs" / "healed").read_text()
     assert [] == run.load(tmp_path).of(Kind.CENSUS)[-1].data["items"]
@@ -144,7 +71,7 @@ def test_control_that_polls_is_no_hang(start, tmp_path):
     """An action that takes three times the limit, and polls, is left alone."""
     stub = start("poll")
     assert "polled" == stub.line()
-    assert ([], True) == (events(tmp_path, Kind.GUARD_FINISHING), census.is_alive(stub.pids["guard"]))
+    assert ([], True) == (stub.events(Kind.GUARD_FINISHING), census.is_alive(stub.pids["guard"]))
 
 
 def test_trial_past_its_deadline_is_ended_and_finished(start, tmp_path):
@@ -175,10 +102,10 @@ def test_unexpected_death_of_a_process_is_told(start, tmp_path):
     """A process that dies by itself is recorded as unexpected and told to the control."""
     stub = start("live")
     os.kill(stub.pids["server"], signal.SIGKILL)
-    assert await_condition(lambda: bool(events(tmp_path, Kind.PROCESS_EXITED)), 5.0)
+    assert await_condition(lambda: bool(stub.events(Kind.PROCESS_EXITED)), 5.0)
     stub.say()
     assert ["server -9"] == stub.line()["exits"]
-    assert [False] == [event.data["expected"] for event in events(tmp_path, Kind.PROCESS_EXITED)]
+    assert [False] == [event.data["expected"] for event in stub.events(Kind.PROCESS_EXITED)]
     stub.end()
     assert await_condition(stub.nothing_left, GONE_S_MAX)
 
@@ -190,29 +117,34 @@ def test_running_trial_cannot_be_judged(start, tmp_path):
         run.load(tmp_path)
 
 
-def undo_lines(run_dir: Path) -> list[dict]:
-    return [json.loads(line) for line in (run_dir / "logs" / "undo.ndjson").read_text().splitlines()]
-
-
-def test_identity_of_every_process_is_on_disk(start, tmp_path):
-    """While they run the undo log says what a healer must compare; when they have ended it says that, too."""
+def test_identity_of_every_process_is_on_disk(start):
+    """While they run the undo log says what a healer must compare, also after a hand-over; and when they have ended."""
     stub = start("release")
-    recorded = {line["process"]["name"]: line["process"] for line in undo_lines(tmp_path) if "process" in line}
-    assert {"server", "stubborn"} == set(recorded)
-    for name, found in recorded.items():
-        pid = stub.pids[name]
-        assert {
-            "name": name,
-            "pid": pid,
-            "start_ticks": census.start_time_of(pid),
-            "boot_id": identity.boot_id(),
-            "exe": os.readlink(f"/proc/{pid}/exe"),
-            "pgid": os.getpgid(pid),
-        } == found
-    assert {"scratch": str(stub.scratch)} == undo_lines(tmp_path)[0]
-    assert [] == [line for line in undo_lines(tmp_path) if "ended" in line]
+
+    def recorded() -> list[dict]:
+        return [line["process"] for line in stub.undo_lines() if "process" in line]
+
+    assert await_condition(lambda: len(recorded()) == 3, 5.0)
+    shell, *final = sorted(
+        recorded(), key=lambda found: (found["name"], os.path.realpath(sys.executable) == found["exe"])
+    )
+    assert ("server", stub.pids["server"], "sh") == (shell["name"], shell["pid"], shell["exe"][-2:])
+    assert [identity_now(name, stub.pids[name]) for name in ("server", "stubborn")] == final
+    assert {"scratch": str(stub.scratch)} == stub.undo_lines()[0]
+    assert [] == [line for line in stub.undo_lines() if "ended" in line]
     stub.say()
     stub.line()
     stub.end()
-    ended = {line["ended"] for line in undo_lines(tmp_path) if "ended" in line}
-    assert {stub.pids["server"], stub.pids["stubborn"]} == ended
+    ended = [line["ended"] for line in stub.undo_lines() if "ended" in line]
+    assert sorted((stub.pids["server"], stub.pids["stubborn"])) == sorted(ended)
+
+
+def identity_now(name: str, pid: int) -> dict:
+    return {
+        "name": name,
+        "pid": pid,
+        "start_ticks": census.start_time_of(pid),
+        "boot_id": identity.boot_id(),
+        "exe": os.readlink(f"/proc/{pid}/exe"),
+        "pgid": os.getpgid(pid),
+    }
