@@ -8,38 +8,38 @@
     GET  /api/v1/port-calls?limit=               the calls that were put last
     GET  /api/v1/port-calls/{id}                 a call with its whole history
     GET  /api/v1/port-calls/{id}/timestamps      its timestamps
-    PUT  /api/v1/timestamps/{id}                 store a timestamp once; its port call need not be known yet
+    PUT  /api/v1/timestamps/{id}?hold_ms=        store a timestamp once; its port call need not be known yet
 
-Every stored row keeps the request's id (`x-request-id`, or one of our own) and the release that wrote it, and
-gives both back, so what a client was promised can be looked up. A write is answered 2xx only after its commit.
+`porttrack.work_api` has the rest: routes, readings, cargo, staff, movements. Every stored row keeps the request's id
+(`x-request-id`, or one of our own) and the release that wrote it, and gives both back, so what a client was promised
+can be looked up. A write is answered 2xx only after its commit.
 """
 
 from __future__ import annotations
 
-import re
-import uuid
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from porttrack.answers import json_answer
+from porttrack.asked import BODY_BYTES_MAX, box, mmsi_in_path, request_id, uuid_in_path, whole
 from porttrack.decode import decode, invalid, read_body
 from porttrack.edge import Handler
 from porttrack.errors import ApiError
 from porttrack.port_calls import PortCall
 from porttrack.releases import Release
 from porttrack.releases.v1_0 import SEQ_MAX, gap_problem
-from porttrack.store import Box, Put, Row, Store
+from porttrack.store import Put, Row, Store
 from porttrack.timestamps import Timestamp, check
 
-BODY_BYTES_MAX: Final = 65536  # 20 reports are 3 kB
 VESSELS_MAX: Final = 1000
 TRACK_ROWS_MAX: Final = 1000
 PORT_CALLS_MAX: Final = 500
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")  # printable, no space: it goes into logs and headers as it is
+HOLD_MS_MAX: Final = 4000  # below the 5 s of silence that clients bear, and the 8 s in which an instance finishes
 _port_call_decoder = msgspec.json.Decoder(PortCall)
 _timestamp_decoder = msgspec.json.Decoder(Timestamp)
 
@@ -47,8 +47,12 @@ _timestamp_decoder = msgspec.json.Decoder(Timestamp)
 class Api:
     """The handlers of one instance."""
 
-    def __init__(self, store: Store, release: Release) -> None:
+    def __init__(
+        self, store: Store, release: Release, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """`sleep` takes seconds."""
         self._store = store
+        self._sleep = sleep
         self._batch_decoder = release.batch_decoder()
 
     def routes(self) -> tuple[tuple[str, str, Handler], ...]:
@@ -79,14 +83,13 @@ class Api:
 
     async def get_vessels(self, request: Request) -> Response:
         """A GeoJSON feature collection; vessels without a position are in no box."""
-        box = _box(request.query_params.get("bbox", "-180,-90,180,90"))
-        rows = await self._store.vessels_in(box, _whole(request, "limit", 100, 1, VESSELS_MAX))
+        rows = await self._store.vessels_in(box(request), whole(request, "limit", 100, 1, VESSELS_MAX))
         body = {"type": "FeatureCollection", "features": [_feature(row) for row in rows]}
         return json_answer(body, media_type="application/geo+json")
 
     async def get_vessel(self, request: Request) -> Response:
         """The latest position of one vessel, or 404 for one that never reported."""
-        mmsi = _mmsi(request)
+        mmsi = mmsi_in_path(request)
         row = await self._store.vessel(mmsi)
         if row is None:
             raise ApiError(404, "unknown_vessel", f"vessel {mmsi} never reported", "mmsi", mmsi)
@@ -97,15 +100,15 @@ class Api:
 
         A page may be longer than `limit` by the rows that share its last seq; a shorter page is the last.
         """
-        after_seq = _whole(request, "after_seq", -1, -1, SEQ_MAX)
-        limit = _whole(request, "limit", 100, 1, TRACK_ROWS_MAX)
-        mmsi = _mmsi(request)
+        after_seq = whole(request, "after_seq", -1, -1, SEQ_MAX)
+        limit = whole(request, "limit", 100, 1, TRACK_ROWS_MAX)
+        mmsi = mmsi_in_path(request)
         return json_answer({"mmsi": mmsi, "rows": await self._store.track(mmsi, after_seq, limit)})
 
     async def put_port_call(self, request: Request) -> Response:
         """201 for a new call, 200 for an accepted update or the same request again, 409 for a step back."""
         op_id = request_id(request)
-        call_id = _uuid(request)
+        call_id = uuid_in_path(request)
         call = decode(_port_call_decoder, await read_body(request, BODY_BYTES_MAX))
         put = await self._store.put_port_call(op_id, call_id, call)
         body = {"id": call_id, "state": call.state, "request_id": op_id, "result": put.value}
@@ -113,80 +116,39 @@ class Api:
 
     async def get_port_calls(self, request: Request) -> Response:
         """The calls that were put last, newest first."""
-        rows = await self._store.port_calls(_whole(request, "limit", 50, 1, PORT_CALLS_MAX))
+        rows = await self._store.port_calls(whole(request, "limit", 50, 1, PORT_CALLS_MAX))
         return json_answer({"port_calls": rows})
 
     async def get_port_call(self, request: Request) -> Response:
         """A call: its state and every accepted put, oldest first."""
-        call_id = _uuid(request)
+        call_id = uuid_in_path(request)
         history = await self._store.port_call_history(call_id)
         if not history:
             raise ApiError(404, "unknown_port_call", f"port call {call_id} was never put", "id", str(call_id))
         return json_answer({"id": call_id, "state": history[-1]["state"], "history": history})
 
     async def put_timestamp(self, request: Request) -> Response:
-        """201 for a new timestamp, 200 for the same body again, 409 for another body."""
+        """201 for a new timestamp, 200 for the same body again, 409 for another body.
+
+        `?hold_ms=` stands for a service that is confirmed by someone outside, a pilot station say: the request waits so
+        long for the word, holding no connection, and stores then. So a drill has writes in flight when traffic shifts.
+        """
         op_id = request_id(request)
-        stamp_id = _uuid(request)
+        stamp_id = uuid_in_path(request)
         stamp = decode(_timestamp_decoder, await read_body(request, BODY_BYTES_MAX))
         check(stamp)
+        hold_ms = whole(request, "hold_ms", 0, 0, HOLD_MS_MAX)
+        if hold_ms:
+            await self._sleep(hold_ms / 1000)
         put = await self._store.put_timestamp(op_id, stamp_id, stamp)
         body = {"id": stamp_id, "request_id": op_id, "result": put.value}
         return json_answer(body, 201 if put is Put.CREATED else 200)
 
     async def get_timestamps(self, request: Request) -> Response:
         """The timestamps of a call, oldest first; empty for a call without any."""
-        call_id = _uuid(request)
+        call_id = uuid_in_path(request)
         rows = await self._store.timestamps_of(call_id)
         return json_answer({"port_call": call_id, "timestamps": [_camel_row(row) for row in rows]})
-
-
-def request_id(request: Request) -> str:
-    """The operation's id: the client's, or a new one. ApiError 422 for one that cannot be kept."""
-    given = request.headers.get("x-request-id")
-    if given is None:
-        return str(uuid.uuid4())
-    if not _REQUEST_ID.fullmatch(given):
-        raise invalid("x-request-id", given, "must be 1 to 128 printable ASCII characters without spaces")
-    return given
-
-
-def _mmsi(request: Request) -> int:
-    text = request.path_params["mmsi"]
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise invalid("mmsi", text, "must be a number of at most nine digits")
-    return int(text)
-
-
-def _uuid(request: Request) -> UUID:
-    text = request.path_params["id"]
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise invalid("id", text, "must be a UUID") from error
-
-
-def _whole(request: Request, name: str, default: int, low: int, high: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    try:
-        value = int(text)
-    except ValueError as error:
-        raise invalid(name, text, "must be a whole number") from error
-    if not low <= value <= high:
-        raise invalid(name, value, f"must be {low} to {high}")
-    return value
-
-
-def _box(text: str) -> Box:
-    try:
-        lon1, lat1, lon2, lat2 = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise invalid("bbox", text, "must be lon1,lat1,lon2,lat2") from error
-    if not (-180 <= lon1 <= lon2 <= 180 and -90 <= lat1 <= lat2 <= 90):
-        raise invalid("bbox", text, "must be lon1,lat1,lon2,lat2 in degrees, the smaller corner first")
-    return lon1, lat1, lon2, lat2
 
 
 def _feature(row: Row) -> dict[str, Any]:

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_NUL_ESCAPED = rb"\u0000"
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes:
@@ -37,13 +38,26 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """`body` as the decoder's type. ApiError 400 for what is no JSON, 422 for what is out of range."""
     try:
-        return decoder.decode(body)
+        decoded = decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), body) from error
     except msgspec.DecodeError as error:
         raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from error
     except UnicodeDecodeError as error:
         raise ApiError(400, "malformed_json", f"the body is not UTF-8: {error}") from error
+    if _NUL_ESCAPED in body:
+        _refuse_nul(msgspec.json.decode(body), "")
+    return decoded
+
+
+def _refuse_nul(document: Any, path: str) -> None:
+    """PostgreSQL's text keeps every character but NUL; JSON can only write it escaped."""
+    if isinstance(document, str) and "\0" in document:
+        raise invalid(path, document, "must not contain U+0000")
+    for name, value in document.items() if isinstance(document, dict) else ():
+        _refuse_nul(value, f"{path}.{name}" if path else name)
+    for index, value in enumerate(document) if isinstance(document, list) else ():
+        _refuse_nul(value, f"{path}[{index}]")
 
 
 def _refusal(message: str, body: bytes) -> ApiError:

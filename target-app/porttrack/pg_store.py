@@ -5,114 +5,60 @@ so it is one transaction and one round trip: the log rows and the latest positio
 at all, and asyncpg returns only after the commit. Latest positions are locked in order of mmsi, so two
 batches about the same vessels cannot wait for each other in a circle.
 
-Every wait is bounded: for a connection by the pool, for a statement by the server (`statement_timeout`) and,
-should the server be gone, by the client a little later.
+Connections and their bounds are `pg_pool`'s, the work of the port is `pg_work`'s.
 
 Not covered: idempotency of positions (a batch sent twice is stored twice, and can be seen to be).
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from porttrack.config import Config
-from porttrack.errors import ApiError, StoreUnavailableError
+from porttrack.errors import ApiError
+from porttrack.pg_work import PostgresWork
 from porttrack.port_calls import PortCall, State, may_follow
 from porttrack.releases import Release
 from porttrack.store import Box, Put, Row
 from porttrack.timestamps import Timestamp
 
-APPLICATION_NAME: Final = "porttrack"  # the drill kit counts open transactions of sessions so named
-
-# What can go wrong between the service and its store; anything else from PostgreSQL is a programmer's mistake.
-_UNAVAILABLE: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,  # shutdown, and a statement over its time
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-)
-
 _SEEN_BEFORE: Final = "SELECT EXISTS (SELECT FROM port_call_history WHERE call_id = $1 AND op_id = $2)"
 
 
-class PostgresStore:
+class PostgresStore(PostgresWork):
     """One instance's store."""
 
     def __init__(self, config: Config, release: Release) -> None:
-        self._config = config
-        self._release = release
+        super().__init__(config, release)
         self._sql = _Statements(release)
-        self._pool: asyncpg.Pool | None = None
-
-    async def open(self) -> None:
-        """Fill the pool to its minimum."""
-        config = self._config
-        try:
-            self._pool = await asyncpg.create_pool(
-                config.dsn,
-                min_size=config.pool_connections_min,
-                max_size=config.pool_connections_max,
-                max_inactive_connection_lifetime=0,  # a drill's pauses must not close and reopen connections
-                timeout=config.statement_s_max,
-                # 0.5 s later than the server: whoever knows what happened to the statement should speak first
-                command_timeout=config.statement_s_max + 0.5,
-                reset=_nothing_to_reset,
-                server_settings={
-                    "application_name": f"{APPLICATION_NAME}-{config.instance}",
-                    "statement_timeout": f"{config.statement_s_max * 1000:.0f}",
-                    "idle_in_transaction_session_timeout": f"{config.statement_s_max * 1000:.0f}",
-                    # An acknowledgement is a promise; it must not hang on the server's default.
-                    "synchronous_commit": "on",
-                },
-            )
-        except _UNAVAILABLE as error:
-            raise StoreUnavailableError(f"cannot connect to the store: {error!r}; check PORTTRACK_DSN") from error
-
-    async def close(self) -> None:
-        """Close the pool; connections still busy after the statement bound are cut."""
-        if self._pool is None:
-            return
-        pool, self._pool = self._pool, None
-        try:
-            async with asyncio.timeout(self._config.statement_s_max):
-                await pool.close()
-        except TimeoutError:
-            pool.terminate()
 
     async def append_positions(self, op_id: str, source: str, reports: Sequence[Any]) -> None:
         """See Store."""
         columns = [[getattr(report, name) for report in reports] for name in self._release.position_columns]
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             await connection.execute(self._sql.append_positions, op_id, self._release.name, source, *columns)
 
     async def vessels_in(self, box: Box, limit: int) -> list[Row]:
         """See Store."""
-        return await self._rows(self._sql.vessels_in, *box, limit)
+        return await self.rows(self._sql.vessels_in, *box, limit)
 
     async def vessel(self, mmsi: int) -> Row | None:
         """See Store."""
-        rows = await self._rows(self._sql.vessel, mmsi)
+        rows = await self.rows(self._sql.vessel, mmsi)
         return rows[0] if rows else None
 
     async def track(self, mmsi: int, after_seq: int, limit: int) -> list[Row]:
         """See Store."""
-        return await self._rows(self._sql.track, mmsi, after_seq, limit)
+        return await self.rows(self._sql.track, mmsi, after_seq, limit)
 
     async def put_port_call(self, op_id: str, call_id: UUID, call: PortCall) -> Put:
         """See Store. The row of the call is locked first, so puts of one call come one after another."""
         values = (call_id, op_id, self._release.name, *_values(call, self._release.port_call_columns))
-        async with self._connection() as connection, connection.transaction():
+        async with self.connection() as connection, connection.transaction():
             if await connection.fetchval(self._sql.create_port_call, *values):
                 await connection.execute(self._sql.append_port_call_history, *values)
                 return Put.CREATED
@@ -129,16 +75,16 @@ class PostgresStore:
 
     async def port_calls(self, limit: int) -> list[Row]:
         """See Store."""
-        return await self._rows(self._sql.port_calls, limit)
+        return await self.rows(self._sql.port_calls, limit)
 
     async def port_call_history(self, call_id: UUID) -> list[Row]:
         """See Store."""
-        return await self._rows(self._sql.port_call_history, call_id)
+        return await self.rows(self._sql.port_call_history, call_id)
 
     async def put_timestamp(self, op_id: str, stamp_id: UUID, stamp: Timestamp) -> Put:
         """See Store."""
         values = _values(stamp, self._release.timestamp_columns)
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             created = await connection.fetchval(
                 self._sql.create_timestamp, stamp_id, op_id, self._release.name, *values
             )
@@ -152,21 +98,7 @@ class PostgresStore:
 
     async def timestamps_of(self, call_id: UUID) -> list[Row]:
         """See Store."""
-        return await self._rows(self._sql.timestamps_of, call_id)
-
-    async def _rows(self, statement: str, *arguments: Any) -> list[Row]:
-        async with self._connection() as connection:
-            return [dict(record) for record in await connection.fetch(statement, *arguments)]
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        """A pooled connection; what fails on it below SQL becomes StoreUnavailableError."""
-        assert self._pool is not None, "open() comes before the first request"
-        try:
-            async with self._pool.acquire(timeout=self._config.pool_wait_s_max) as connection:
-                yield connection
-        except _UNAVAILABLE as error:
-            raise StoreUnavailableError(f"the store did not answer: {type(error).__name__} {error}") from error
+        return await self.rows(self._sql.timestamps_of, call_id)
 
 
 class _Statements:
@@ -245,7 +177,3 @@ def _insert(table: str, columns: Iterable[str]) -> str:
 
 def _values(struct: msgspec.Struct, columns: Mapping[str, str]) -> list[Any]:
     return [getattr(struct, name) for name in columns]
-
-
-async def _nothing_to_reset(_connection: Any) -> None:
-    """Sessions change no setting and leave no lock, so the reset that asyncpg would send after each use is saved."""

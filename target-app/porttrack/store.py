@@ -2,7 +2,7 @@
 
 A Protocol, so that a planted defect or a fake is a class with the same methods and nothing to patch. Every
 write takes the operation's id and keeps it, with the release that wrote, in every row it stores.
-`append_positions` and the two puts return only once their rows are committed: the answer 2xx is a promise.
+No write returns before its rows are committed: the answer 2xx is a promise.
 
 Rows are plain dictionaries from column to value, as they go into the JSON answers.
 """
@@ -14,7 +14,13 @@ from enum import Enum
 from typing import Any, Protocol
 from uuid import UUID
 
+from porttrack.cargo import Move
+from porttrack.logs import Log
+from porttrack.movements import Movement
 from porttrack.port_calls import PortCall
+from porttrack.readings import Reading
+from porttrack.sea_routes import SeaRoute
+from porttrack.staff import Assignment
 from porttrack.timestamps import Timestamp
 
 Row = dict[str, Any]
@@ -77,4 +83,52 @@ class Store(Protocol):
 
     async def timestamps_of(self, call_id: UUID) -> list[Row]:
         """The timestamps of a call in the store's own order; empty for an unknown call."""
+        ...
+
+    async def put_route(self, op_id: str, route_id: UUID, route: SeaRoute) -> Put:
+        """Store a route once. ApiError 409 if the id is taken by another body."""
+        ...
+
+    async def route(self, route_id: UUID) -> Row | None:
+        """One route."""
+        ...
+
+    async def routes_of(self, call_id: UUID) -> list[Row]:
+        """The routes of a call in the store's own order; empty for an unknown call."""
+        ...
+
+    async def append_reading(self, op_id: str, reading: Reading) -> Put:
+        """Append a reading once. ApiError 409, here and below, if the source has another entry of that number."""
+        ...
+
+    async def latest_readings(self, area: str) -> list[Row]:
+        """The latest reading of each kind in an area."""
+        ...
+
+    async def append_cargo_move(self, op_id: str, move: Move) -> Put:
+        """Append a move once and carry it into the inventory. ApiError 409 for a container that is there already."""
+        ...
+
+    async def cargo_inventory(self, call_id: UUID, limit: int) -> list[Row]:
+        """Every container of a call with its place and balance, by number."""
+        ...
+
+    async def append_assignment(self, op_id: str, assignment: Assignment) -> Put:
+        """Append a shift once. ApiError 409 for a double booking, 422 for too little rest."""
+        ...
+
+    async def shifts(self, member: str, role: str, limit: int) -> list[Row]:
+        """The shifts that begin last, of one member and one role where these are not empty."""
+        ...
+
+    async def append_movement(self, op_id: str, movement: Movement) -> Put:
+        """Append an entry or exit once and carry it into the stays. ApiError 409 for what cannot be, see movements."""
+        ...
+
+    async def berths(self, limit: int) -> list[Row]:
+        """The berths that ships inside hold, by name."""
+        ...
+
+    async def log(self, log: Log, source: str, after_seq: int, limit: int) -> list[Row]:
+        """The entries of one source by rising seq; `id` is the store's own order."""
         ...

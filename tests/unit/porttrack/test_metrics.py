@@ -12,7 +12,7 @@ def test_every_5xx_series_is_born_at_0(service):
     """Before the first request each route has a 500 and a 503 series at 0, and the fault counter is there."""
     lines = service.call("GET", "/metrics").text.splitlines()
     born = {line for line in lines if line.startswith("http_requests_total{")}
-    assert 18 == len(born)  # nine routes, two codes
+    assert 48 == len(born)  # twenty-four routes, two codes
     assert {"0.0"} == {line.rpartition(" ")[2] for line in born}
     assert {"500", "503"} == {re.search('code="([0-9]+)"', line)[1] for line in born}
     assert {f'fault_injected_total{{fault="{kind}"}} 0.0' for kind in KINDS} <= set(lines)
