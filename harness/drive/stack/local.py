@@ -42,6 +42,7 @@ DATABASE: Final = "porttrack"
 # Who the two webhooks are, in allow_receivers of a target file; a recorder keeps the last part of its URL as the name.
 STEPPER: Final = "stepper"
 RECORDER: Final = "harness-recorder"
+TEAM: Final = "team"  # the controller tells it directly; the recorder stands in for it
 _SHARED_PORTS: Final = ("service", "router_admin", "prometheus", "alertmanager", "postgres", "stepper", "recorder")
 SIGINT: Final = 2  # PostgreSQL's fast shutdown: disconnects clients and ends (0.03 s); SIGTERM would wait for them
 
@@ -101,12 +102,16 @@ def build(
     token: str,
     python: str,
     as_root: bool,
+    guard_url: str = "",
+    guard_token: str = "",
 ) -> StackSpec:
     """The whole stack. `ports`: port_count(target) free loopback ports; the first one is the service's own.
 
     `token` is the secret of the instances' control ports, `python` runs the service and the stepper, `as_root` says
-    whether the processes will run with user id 0.
+    whether the processes will run with user id 0. `guard_url` and `guard_token`: where the strategy `remove` has
+    instances stopped, and the word that opens that door; empty where no strategy needs it.
     """
+    assert rollout.strategy != "remove" or (guard_url and guard_token), "remove needs somebody who stops the canary"
     named = _name_ports(target, ports)
     endpoints = _endpoints(target, named, token)
     timing = rules.timing_of(target.timing)
@@ -119,7 +124,7 @@ def build(
             _envoy(binaries, named, endpoints, paths),
             _prometheus(binaries, named, endpoints, paths),
             _alertmanager(binaries, named, endpoints, paths),
-            _stepper(target, rollout, named, endpoints, paths, python),
+            _stepper(target, rollout, named, endpoints, paths, python, (guard_url, guard_token)),
         ),
         endpoints=endpoints,
         scratch_dir=str(paths.scratch_dir),
@@ -182,11 +187,14 @@ def _files(target: Target, ports: _Ports, endpoints: Endpoints, timing: rules.Ti
             timing,
             rules_file=_config(paths, "rules.yaml"),
             tracks=tracks,
+            router_admin_port=ports.router_admin,
             alertmanager_port=ports.alertmanager,
             own_port=ports.prometheus,
         ),
         "config/alertmanager.yaml": prometheus_config.render_alertmanager(
-            timing, {STEPPER: f"{endpoints.controller_url}/webhook", RECORDER: endpoints.recorder_url}
+            timing,
+            {STEPPER: f"{endpoints.controller_url}/webhook", RECORDER: endpoints.recorder_url},
+            watchdog_to=RECORDER,
         ),
         "config/envoy.yaml": envoy_config.render(
             port=ports.service,
@@ -325,9 +333,21 @@ def _alertmanager(binaries: Binaries, ports: _Ports, endpoints: Endpoints, paths
 
 
 def _stepper(
-    target: Target, rollout: Rollout, ports: _Ports, endpoints: Endpoints, paths: Paths, python: str
+    target: Target,
+    rollout: Rollout,
+    ports: _Ports,
+    endpoints: Endpoints,
+    paths: Paths,
+    python: str,
+    guard: tuple[str, str],
 ) -> ProcessSpec:
-    """The controller. It knows its steps, the router and who may call it, and nothing of the harness."""
+    """The controller. It knows its steps, the router, whom it tells and who may call it, and nothing of the harness.
+
+    The token goes by the environment: a command line is everybody's to read.
+    """
+    guard_url, guard_token = guard
+    canaries = ",".join(one.name for one in endpoints.instances if one.track == CANARY)
+    removes = rollout.strategy == "remove"
     return ProcessSpec(
         name="stepper",
         argv=(
@@ -336,8 +356,11 @@ def _stepper(
             *("--steps", ",".join(map(str, rollout.steps)), "--step-s", f"{rollout.step_s:g}"),
             *("--record", str(paths.run_dir / "timeline" / "stepper.ndjson")),
             *("--stable", STABLE, "--canary", CANARY, "--runtime-prefix", envoy_config.RUNTIME_PREFIX),
-            *("--canary-version", target.versions.canary),
+            *("--canary-version", target.versions.canary, "--strategy", rollout.strategy),
+            *("--team-url", f"{_url(ports.recorder)}/{TEAM}"),
+            *(("--guard-url", guard_url, "--canary-instances", canaries) if removes else ()),
         ),
+        env={"GUARD_TOKEN": guard_token} if removes else {},
         ports=(ports.stepper,),
         ready_url=f"{endpoints.controller_url}/status",
         after=("envoy",),

@@ -144,15 +144,19 @@ class Recorder(http.server.ThreadingHTTPServer):
         self.told: list[tuple[int, str, dict]] = []
         self.arrived = threading.Condition()
 
-    def wait_for(self, status: str, s_max: float) -> tuple[int, str, dict]:
-        """The first notification with this status; an assertion error after `s_max`."""
+    def about(self, alert: str) -> list[tuple[int, str, dict]]:
+        """What was told about this alert."""
+        return [told for told in self.told if told[2]["groupLabels"]["alertname"] == alert]
+
+    def wait_for(self, alert: str, status: str, s_max: float) -> tuple[int, str, dict]:
+        """The first notification about it with this status; an assertion error after `s_max`."""
 
         def first():
-            return next((told for told in self.told if told[2]["status"] == status), None)
+            return next((told for told in self.about(alert) if told[2]["status"] == status), None)
 
         with self.arrived:
             assert self.arrived.wait_for(first, timeout=s_max), (
-                f"no {status} notification within {s_max} s: {self.told}"
+                f"{alert}: no {status} notification within {s_max} s: {self.told}"
             )
             return first()
 

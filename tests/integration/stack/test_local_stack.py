@@ -164,13 +164,13 @@ def test_errors_of_the_canary_are_told_and_resolve(stack, watched, router):
     with Traffic(stack):
         # A rate needs samples from before the fault.
         assert within(10, lambda: 0.0 in [sample.value for sample in prometheus.fetch_samples(CANARY_RATIO, 2)])
-        assert [] == stack.recorder.told
+        assert [] == stack.recorder.about("CanaryErrorRatioHigh")
         broken_ns = clock.monotonic_ns()
         set_error_share(stack, "canary", 0.5)
-        told_ns, path, firing = stack.recorder.wait_for("firing", s_max=10)
+        told_ns, path, firing = stack.recorder.wait_for("CanaryErrorRatioHigh", "firing", s_max=10)
         active = prometheus.active_alerts()
         set_error_share(stack, "canary", 0)
-        _, _, resolved = stack.recorder.wait_for("resolved", s_max=15)
+        _, _, resolved = stack.recorder.wait_for("CanaryErrorRatioHigh", "resolved", s_max=15)
     samples = prometheus.fetch_samples('{__name__=~"ALERTS|.+:.+"}', 40)
 
     assert "/harness-recorder" == path
@@ -179,10 +179,48 @@ def test_errors_of_the_canary_are_told_and_resolve(stack, watched, router):
     labels = {"track": "canary", "version": "1.1", "action": "rollback", "severity": "critical"}
     assert {"alertname": "CanaryErrorRatioHigh", **labels} == firing["alerts"][0]["labels"]
     assert firing["alerts"][0]["fingerprint"] == resolved["alerts"][0]["fingerprint"]
-    assert [("CanaryErrorRatioHigh", "firing")] == [(alert.name, alert.state) for alert in active]
-    states = {json.loads(sample.labels_json)["alertstate"] for sample in samples if sample.name == "ALERTS"}
+    assert {("CanaryErrorRatioHigh", "firing")} == {
+        (alert.name, alert.state) for alert in active if alert.name != "Watchdog"
+    }
+    labels_seen = [json.loads(sample.labels_json) for sample in samples if sample.name == "ALERTS"]
+    states = {seen["alertstate"] for seen in labels_seen if seen["alertname"] == "CanaryErrorRatioHigh"}
     assert {"pending", "firing"} == states
-    assert {"CanaryErrorRatioHigh"} == told_to_the_stepper(stack)
+    assert "CanaryErrorRatioHigh" in told_to_the_stepper(stack)
+
+
+def test_the_watchdog_is_told_to_the_recorder_again_and_again_and_to_nobody_else(stack):
+    """Within two repetitions the recorder hears of it twice; the controller never does."""
+    assert within(25, lambda: len(stack.recorder.about("Watchdog")) >= 2)
+    first, second = stack.recorder.about("Watchdog")[:2]
+    labels = {"alertname": "Watchdog", "action": "none", "severity": "none"}
+    assert [labels] == [alert["labels"] for alert in first[2]["alerts"]]
+    # It is repeated at the first flush of the group, one second apart, after ten seconds.
+    assert 9.5 < (second[0] - first[0]) / clock.NS_PER_S < 13
+    assert "Watchdog" not in told_to_the_stepper(stack)
+
+
+def test_a_dead_canary_is_told_while_requests_reach_it(stack, watched, router):
+    """From its death on Envoy refuses what the router sends it; CanaryDown names its version after one window."""
+    canary = next(spec for spec in stack.spec.processes if spec.name == "canary-1")
+    routed = 'track:router_requests:increase5s{track="canary"}'
+    last_seen = 'track_version:http_requests:last_seen{version="1.1"}'
+    router.set_weight(50)
+    with Traffic(stack):
+        assert within(10, lambda: watched.metrics.fetch_samples(last_seen, 2) != [])
+        assert within(10, lambda: any(sample.value > 0 for sample in watched.metrics.fetch_samples(routed, 2)))
+        died_ns = clock.monotonic_ns()
+        stack.starter.running["canary-1"].kill()
+        stack.starter.running["canary-1"].wait(5)
+        try:
+            told_ns, _, firing = stack.recorder.wait_for("CanaryDown", "firing", s_max=15)
+        finally:
+            stack.starter.running["canary-1"] = stack.starter.spawn(canary)
+            assert within(10, lambda: stack.starter.is_ready(canary))
+        stack.recorder.wait_for("CanaryDown", "resolved", s_max=15)
+    labels = {"track": "canary", "version": "1.1", "action": "rollback", "severity": "critical"}
+    assert [{"alertname": "CanaryDown", **labels}] == [alert["labels"] for alert in firing["alerts"]]
+    # `for` is 5 s from the evaluation that missed it; one scrape, one evaluation and the delivery come on top.
+    assert 5.0 < (told_ns - died_ns) / clock.NS_PER_S < 9.0
 
 
 def told_to_the_stepper(stack):
@@ -214,10 +252,12 @@ def test_receivers_are_resolved_from_the_live_configuration(stack, watched):
     ] == resolved
     assert [] == alerts.not_allowed(resolved, ["stepper", "harness-recorder"])
     assert [f"harness-recorder ({endpoints.recorder_url})"] == alerts.not_allowed(resolved, ["stepper"])
+    of_watchdog = watched.receivers.resolve_receivers({"alertname": "Watchdog"})
+    assert [("harness-recorder", endpoints.recorder_url)] == of_watchdog
 
 
 def test_rules_loaded_are_those_of_the_chart(stack, watched):
-    """Prometheus runs seven rules in one group, all healthy, each second."""
+    """Prometheus runs twenty rules in one group, all healthy, each second."""
     prometheus = watched.metrics
     assert prometheus.ready()
     assert within(5, lambda: all(rule.health != "unknown" for rule in prometheus.rules_loaded()))
@@ -225,10 +265,16 @@ def test_rules_loaded_are_those_of_the_chart(stack, watched):
     assert {("porttrack-canary", 1.0, "ok", "")} == {
         (rule.group, rule.evaluation_s, rule.health, rule.error) for rule in rules
     }
-    assert [("CanaryErrorRatioHigh", 1.0, "rollback"), ("ServiceErrorRatioHigh", 1.0, "hold")] == [
-        (rule.name, rule.for_s, rule.labels["action"]) for rule in rules if rule.kind == "alerting"
-    ]
-    assert 5 == sum(rule.kind == "recording" for rule in rules)
+    assert [
+        ("CanaryErrorRatioHigh", 1.0, "rollback"),
+        ("CanaryLatencyHigh", 1.0, "rollback"),
+        ("CanaryDown", 5.0, "rollback"),
+        ("CanaryCpuSaturated", 1.0, "rollback"),
+        ("CanaryMemorySaturated", 1.0, "rollback"),
+        ("ServiceErrorRatioHigh", 1.0, "hold"),
+        ("Watchdog", 10.0, "none"),
+    ] == [(rule.name, rule.for_s, rule.labels["action"]) for rule in rules if rule.kind == "alerting"]
+    assert 13 == sum(rule.kind == "recording" for rule in rules)
 
 
 def test_no_rule_evaluation_was_missed(stack, watched):

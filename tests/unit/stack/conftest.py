@@ -57,6 +57,7 @@ def build(target):
             "as_root": True,
             **changed,
         }
-        return local.build(target, Rollout(steps=(5, 25, 50, 100), step_s=15.0), **arguments)
+        rollout = arguments.pop("rollout", Rollout(steps=(5, 25, 50, 100), step_s=15.0))
+        return local.build(target, rollout, **arguments)
 
     return build_spec

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from harness.drive.stack import local, rules
+from harness.drive.alerts.alertmanager import resolve
+from harness.drive.stack import local, prometheus_config, rules
+from harness.plan.experiment import Rollout
+
+REMOVE = Rollout(steps=(50, 100), step_s=15.0, strategy="remove")
 
 
 def process(spec, name):
@@ -97,8 +101,29 @@ def test_stepper_knows_its_steps_the_router_and_nothing_of_the_harness(build):
         *("/python", "-m", "stepper", "--port", "20005", "--router-admin-url", "http://127.0.0.1:20001"),
         *("--steps", "5,25,50,100", "--step-s", "15", "--record", "/run/timeline/stepper.ndjson"),
         *("--stable", "stable", "--canary", "canary", "--runtime-prefix", "split.porttrack"),
-        *("--canary-version", "1.1"),
+        *("--canary-version", "1.1", "--strategy", "shift", "--team-url", "http://127.0.0.1:20006/team"),
     )
+    assert process(build(), "stepper").env == {}
+
+
+def test_a_stepper_that_removes_knows_who_stops_instances(build):
+    """The door's address and the names behind it stand in the command line; its token only in the environment."""
+    spec = build(rollout=REMOVE, guard_url="http://127.0.0.1:29999", guard_token="the guard's token")
+    stepper = process(spec, "stepper")
+    assert stepper.argv[-8:] == (
+        *("--strategy", "remove", "--team-url", "http://127.0.0.1:20006/team"),
+        *("--guard-url", "http://127.0.0.1:29999", "--canary-instances", "canary-1"),
+    )
+    assert stepper.env == {"GUARD_TOKEN": "the guard's token"}
+    assert not any("the guard's token" in text for text in spec.files.values())
+
+
+@pytest.mark.parametrize("missing", ["guard_url", "guard_token"])
+def test_removal_without_somebody_who_stops_is_a_programmers_mistake(build, missing):
+    """The strategy remove with half of the door stops at once."""
+    door = {"guard_url": "http://127.0.0.1:29999", "guard_token": "a token", missing: ""}
+    with pytest.raises(AssertionError, match="remove needs somebody who stops the canary"):
+        build(rollout=REMOVE, **door)
 
 
 def test_alertmanager_starts_where_its_template_is_found(build):
@@ -109,9 +134,13 @@ def test_alertmanager_starts_where_its_template_is_found(build):
     assert "--cluster.listen-address=" in alertmanager.argv
 
 
-def test_alertmanager_tells_the_controller_and_the_recorder_in_one_receiver(build):
-    """One route, one receiver named after whom it tells, both with resolved messages."""
+RECORDER = {"url": "http://127.0.0.1:20006/harness-recorder", "send_resolved": True, "max_alerts": 0}
+
+
+def test_alertmanager_tells_controller_and_recorder_together_and_the_recorder_of_the_watchdog(build):
+    """One receiver named after whom it tells for all alerts but one; the Watchdog's is repeated every ten seconds."""
     configuration = yaml.safe_load(build().files["config/alertmanager.yaml"])
+    stepper = {"url": "http://127.0.0.1:20005/webhook", "send_resolved": True, "max_alerts": 0}
     assert configuration == {
         "route": {
             "receiver": "stepper+harness-recorder",
@@ -119,17 +148,54 @@ def test_alertmanager_tells_the_controller_and_the_recorder_in_one_receiver(buil
             "group_wait": "0s",
             "group_interval": "1s",
             "repeat_interval": "1h",
+            "routes": [
+                {"receiver": "harness-recorder", "matchers": ['alertname="Watchdog"'], "repeat_interval": "10s"}
+            ],
         },
         "receivers": [
-            {
-                "name": "stepper+harness-recorder",
-                "webhook_configs": [
-                    {"url": "http://127.0.0.1:20005/webhook", "send_resolved": True, "max_alerts": 0},
-                    {"url": "http://127.0.0.1:20006/harness-recorder", "send_resolved": True, "max_alerts": 0},
-                ],
-            }
+            {"name": "stepper+harness-recorder", "webhook_configs": [stepper, RECORDER]},
+            {"name": "harness-recorder", "webhook_configs": [RECORDER]},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("alert", "told"),
+    [
+        ("CanaryErrorRatioHigh", ["stepper", "harness-recorder"]),
+        ("ServiceErrorRatioHigh", ["stepper", "harness-recorder"]),
+        ("Watchdog", ["harness-recorder"]),
+    ],
+)
+def test_who_is_told_of_an_alert(build, alert, told):
+    """By the same walk that decides before a fault whether somebody would be woken."""
+    configuration = yaml.safe_load(build().files["config/alertmanager.yaml"])
+    assert told == [who for who, _ in resolve(configuration, {"alertname": alert, "track": "canary"})]
+
+
+def test_production_timing_waits_and_repeats_as_production_does():
+    """A first notification after 10 s, the next of a group after 60, the Watchdog every five minutes."""
+    text = prometheus_config.render_alertmanager(rules.PRODUCTION, {"a": "http://a", "b": "http://b"}, watchdog_to="b")
+    route = yaml.safe_load(text)["route"]
+    assert ("10s", "60s", "300s") == (
+        route["group_wait"],
+        route["group_interval"],
+        route["routes"][0]["repeat_interval"],
+    )
+
+
+def test_prometheus_counts_requests_at_the_router_too(build):
+    """Envoy's own count by cluster is scraped, that alone, and named as the rules name it."""
+    configuration = yaml.safe_load(build().files["config/prometheus.yaml"])
+    (job,) = (job for job in configuration["scrape_configs"] if job["job_name"] == "router")
+    assert {"filter": [r"^cluster\.(stable|canary)\.upstream_rq_completed$"]} == job["params"]
+    assert [{"targets": ["127.0.0.1:20001"]}] == job["static_configs"]
+    (renamed,) = (one for one in job["metric_relabel_configs"] if one.get("target_label") == "__name__")
+    assert ("envoy_cluster_upstream_rq_completed", "router_requests_total") == (
+        renamed["regex"],
+        renamed["replacement"],
+    )
+    assert "router_requests_total" in build().files["config/rules.yaml"]
 
 
 def test_prometheus_labels_targets_with_their_track_and_nothing_else(build):
