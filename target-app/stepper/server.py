@@ -32,10 +32,13 @@ class Service:
     """The three routes. `tasks` are those under way: the rollout's and one a notification. One that raises, which only
     an unwritable record or a mistake in the code can make it do, is kept as `failed`, and `on_failed` is called."""
 
-    def __init__(self, stepper: Stepper, clock: Clock, on_failed: Callable[[], None]) -> None:
+    def __init__(
+        self, stepper: Stepper, clock: Clock, on_failed: Callable[[], None], answer_s_max: float = ANSWER_S_MAX
+    ) -> None:
         self._stepper = stepper
         self._clock = clock
         self._on_failed = on_failed
+        self._answer_s_max = answer_s_max
         self.tasks: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Task[None] | None = None
 
@@ -69,7 +72,7 @@ class Service:
         except MalformedWebhookError as error:
             return JSONResponse({"error": str(error)}, 400)
         task = self._run(self._stepper.on_webhook(alerts, received_ns))
-        done, _ = await asyncio.wait({task}, timeout=ANSWER_S_MAX)
+        done, _ = await asyncio.wait({task}, timeout=self._answer_s_max)
         for ended in done:
             ended.result()  # an error is this request's 500 as well
         return JSONResponse(self._stepper.status())

@@ -92,6 +92,7 @@ class Guard:
                 chosen = [self.children[name] for name in request["names"] if name in self.children]
                 return {"left": self._stop(chosen)}
             case "stop_all":
+                self._shut_door()  # who waits there would wait for a guard that is busy until all have ended
                 left = self._stop(list(self.children.values()))
                 shutil.rmtree(self.scratch, ignore_errors=True)
                 return {"left": left}
@@ -187,9 +188,13 @@ class Guard:
             if self.door is not None:
                 self.door.advance()
             reason = self._reason_to_finish()
+        self._shut_door()
+        return "" if self.released else reason
+
+    def _shut_door(self) -> None:
         if self.door is not None:
             self.door.close()
-        return "" if self.released else reason
+            self.door = None
 
     def _hear(self) -> None:
         """Take in what the control sent and do each whole line of it."""

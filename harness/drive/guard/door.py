@@ -114,6 +114,8 @@ class Door:
     # -- connections ----------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
+        if self._listener.fileno() < 0:
+            return  # shut by what the same turn of the loop did before
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -128,6 +130,8 @@ class Door:
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(visitor))
 
     def _read(self, visitor: _Visitor) -> None:
+        if visitor not in self._visitors:
+            return  # hung up on by what the same turn of the loop did before
         try:
             received = visitor.socket.recv(REQUEST_BYTES_MAX)
         except BlockingIOError:

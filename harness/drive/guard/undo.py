@@ -82,13 +82,13 @@ class UndoLog:
         """A folder is about to be made that must not outlive the trial."""
         self._append({"scratch": str(path)})
 
-    def heal(self) -> list[Healed]:
-        """Take every open change back, the latest first, within HEAL_ALL_S_MAX; what came of each."""
+    def heal(self, limit_s: float = HEAL_ALL_S_MAX) -> list[Healed]:
+        """Take every open change back, the latest first, none begun after `limit_s`; what came of each."""
         tried: list[Healed] = []
-        give_up_ns = clock.monotonic_ns() + int(HEAL_ALL_S_MAX * clock.NS_PER_S)
+        give_up_ns = clock.monotonic_ns() + int(limit_s * clock.NS_PER_S)
         for entry, request in sorted(self._open.items(), reverse=True):
             lo_ns = clock.monotonic_ns()
-            late = f"{request.method} {request.url}: not tried: {HEAL_ALL_S_MAX:g} s were over"
+            late = f"{request.method} {request.url}: not tried, the {limit_s:g} s for healing were over"
             problem = send(request) if lo_ns < give_up_ns else late
             tried.append(Healed(request, lo_ns, clock.monotonic_ns(), problem))
             if not problem:

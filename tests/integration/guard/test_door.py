@@ -297,3 +297,26 @@ def test_door_without_a_token_is_not_opened() -> None:
     """An empty token would let anybody in."""
     with selectors.DefaultSelector() as selector, pytest.raises(GuardError, match="needs a token"):
         Door(0, "", selector, lambda name: cast(Ending, FakeEnding()))
+
+
+def test_door_that_is_shut_in_a_turn_of_the_loop_is_left_alone_by_the_rest_of_it() -> None:
+    """What was ready when the turn began may be gone when its turn comes."""
+    with selectors.DefaultSelector() as selector:
+        door = Door(0, TOKEN, selector, lambda name: cast(Ending, FakeEnding()))
+        (listener,) = selector.get_map().values()
+        address = cast(socket.socket, listener.fileobj).getsockname()
+        with socket.create_connection(address, timeout=S_MAX) as first:
+            _turn(selector)
+            first.sendall(b"POST")
+            with socket.create_connection(address, timeout=S_MAX):
+                assert await_condition(lambda: len(selector.select(0)) == 2, S_MAX)
+                ready = selector.select(0)
+                door.close()
+                for key, _ in ready:
+                    assert key.data() is None
+        assert {} == dict(selector.get_map())
+
+
+def _turn(selector: selectors.BaseSelector) -> None:
+    for key, _ in selector.select(S_MAX):
+        key.data()
