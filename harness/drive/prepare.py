@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -26,9 +26,9 @@ from harness.drive.target.port import Profile, TargetKit
 from harness.errors import InvalidFileError, UsageError
 from harness.plan import experiment as experiments
 from harness.plan import target as target_files
-from harness.plan.experiment import RATE_RPS_MAX, Experiment
+from harness.plan.experiment import RATE_RPS_MAX, Experiment, FaultPlan
 from harness.plan.target import Target
-from harness.plan.validate import nearest, yaml_lines
+from harness.plan.validate import Problems, nearest, yaml_lines
 from harness.settings import Settings
 
 STACKS = ("local",)
@@ -95,6 +95,8 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
     experiment, problems = experiments.parse(raw, str(path), yaml_lines(text), faults.known())
     if experiment is not None and experiment.plant and experiment.plant not in plants():
         problems.add("extensions.0.plant", f"is {experiment.plant!r}; {nearest(experiment.plant, plants())}")
+    if experiment is not None and experiment.fault is not None:
+        _check_fault(experiment.fault, experiment.document["method"], problems)
     target_path = _target_path(settings, path, experiment)
     target_document, target_text = read_document(target_path)
     target, target_problems = target_files.parse(target_document, str(target_path), yaml_lines(target_text), _known())
@@ -118,6 +120,17 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
         binaries=find_binaries(settings),
         cache_dir=settings_module.cache_dir(settings),
     )
+
+
+def _check_fault(plan: FaultPlan, method: Sequence[Mapping[str, Any]], problems: Problems) -> None:
+    """The fault's own arguments, which only the fault knows."""
+    try:
+        faults.build(plan.kind).check(plan.arguments)
+    except UsageError as error:
+        injects = [
+            index for index, activity in enumerate(method) if activity.get("provider", {}).get("func") == "inject"
+        ]
+        problems.add(f"method.{injects[0]}.provider.arguments", str(error))
 
 
 def prepare_target(settings: Settings, path: Path) -> ReadyTarget:
