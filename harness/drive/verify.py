@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness import clock
+from harness.drive.guard.client import note_progress
 from harness.drive.target.port import Instance, ReadBackWanted, StoredWrite, TargetKit
 from harness.errors import DriveError
 from harness.evidence import tables
@@ -65,7 +66,9 @@ def _keep(folder: Path, read: Callable[[], Iterable[StoredWrite]], instance: str
     meta: dict[str, Any] = {"instance": instance, "version": version, "started_ns": clock.monotonic_ns(), "error": ""}
     rows: list[StoredWrite] = []
     try:
-        rows.extend(read())
+        for row in read():
+            note_progress()  # some thousand writes take their time, and none of it is a hang
+            rows.append(row)
         meta["complete"] = True
     except DriveError as error:
         meta["complete"], meta["error"] = False, str(error)
