@@ -1,10 +1,10 @@
 """PortTrack's drill kit: what a drill must know about this service.
 
-Which requests to send (`load`, on top of `fleet` and `profiles`), how to find every write again through the
-service (`service_read`) and in its store (`store_read`), what it looks like then (`stored`), when nothing moves
-any more, and how to take the rows out again. Of the harness it knows the target port and nothing else; of the
-service nothing but its public interface, its control port and its tables: an oracle that shares code with
-what it judges shares its mistakes.
+Which requests to send (`load` and `load_work`, on top of `fleet` and `profiles`), how to find every write again
+through the service (`service_read`) and in its store (`store_read`), what it looks like then (`stored`), what must hold
+over the stored rows (`invariants`), when nothing moves any more, and how to take the rows out again. Of the harness
+it knows the target port and nothing else; of the service nothing but its public interface, its control port and its
+tables: an oracle that shares code with what it judges shares its mistakes.
 
 Store rights: the reader needs SELECT and pg_read_all_stats, the purging user DELETE.
 """
@@ -12,7 +12,7 @@ Store rights: the reader needs SELECT and pg_read_all_stats, the purging user DE
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -26,6 +26,9 @@ from harness.drive.target.port import (
     StoredWrite,
 )
 from porttrack.kit.profiles import PORTS, PROFILES
+
+if TYPE_CHECKING:
+    from porttrack.kit.invariants import Broken
 
 CONTROL_S_MAX: Final = 2.0  # a control port answers in a millisecond unless its process hangs
 
@@ -73,6 +76,13 @@ class PortTrackKit:
         from porttrack.kit.store_read import store_scan
 
         return store_scan(store_dsn, run_id)
+
+    def invariants(self, store_dsn: str, run_id: str) -> Iterator[Broken]:
+        """Every broken invariant over the run's rows in the store. DriveError as `store_scan`."""
+        from porttrack.kit import invariants
+        from porttrack.kit.store_read import stored_rows
+
+        yield from invariants.broken(stored_rows(store_dsn, run_id))
 
     def quiesce(self, instances: Sequence[Instance], store_dsn: str) -> Quiescence:
         """See TargetKit. DriveError for an instance without a control port: what cannot be seen is not quiet."""

@@ -1,49 +1,60 @@
 """The port's vessels and what they report.
 
-Shares are those measured on a real coastal feed (dma-ais/AisLib, stream_example.txt, 4,051 messages): 43 % of
-reports below half a knot, the speeds and states of the rest, and how often a field says "not available". Only
-not-available codes are dirty here, nothing that the service would refuse. Which vessel belongs to which
-station follows from the profile alone, so a reader needs no seed to know where to look.
+A vessel reports at the nominal interval of its class, speed and state (M.1371's autonomous mode), in proportion to
+the others. Speeds, states and how often a field says "not available" are those measured on a real coastal feed
+(dma-ais/AisLib, stream_example.txt, 4,051 messages). They were counted over reports; a vessel that reports seldom
+stands for more vessels than reports, so the shares of vessels here are the measured ones times the interval.
 
-Not covered: class A and B apart (a report does not say which), MMSIs that are nonsense or shared, reports that
-two stations heard, reports out of order.
+Only what the service must take is dirty here: not-available codes, nonsense MMSIs that several vessels share, ships
+that lie still and say "under way", reports that two stations heard and that so come twice, late and out of order.
+Which vessel a station hears follows from the profile alone, so a reader needs no seed to know where to look.
+
+Not covered: static reports (names, IMO numbers), values that the service would refuse, fairways.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from porttrack.kit.profiles import PORTS
+from porttrack.kit.profiles import PORTS, Port
 
 T = TypeVar("T")
 
 # The approaches and basins of a Rotterdam-sized port, degrees.
 LON_MIN, LAT_MIN, LON_MAX, LAT_MAX = 3.9, 51.85, 4.6, 52.05
-STATIONARY_REPORT_SHARE: Final = 0.43
 POSITION_MISSING_SHARE: Final = 0.008
 SPEED_MISSING_SHARE: Final = 0.01
 COURSE_MISSING_SHARE: Final = 0.01
+TURNING_SHARE: Final = 0.05
+ANCHORED, MOORED, UNDEFINED = 1, 5, 15
+NOT_TURNING_MAX: Final = 5  # of the rate-of-turn code: about a degree a minute
 
-_FLAGS: Final = (244, 245, 246, 205, 211, 219, 232, 255, 538, 563, 636)  # the leading digits of real flag states
-_SPEED_BANDS_KN: Final = {(0.5, 3.0): 4.3, (3.0, 14.0): 33.5, (14.0, 23.0): 15.4, (23.0, 30.0): 3.0}
-# AIS navigational status -> share. Over both groups: 0 under way 71 %, 15 undefined 9 %, 7 fishing 7 %, 5 moored
-# 5 %, 3 restricted 3 %; half of the stationary ones still say under way, as on the real feed.
-_STATUS_UNDER_WAY: Final = {0: 86, 7: 7, 15: 4, 3: 3}
-_STATUS_STATIONARY: Final = {0: 52, 15: 16, 5: 12, 1: 10, 7: 7, 3: 3}
-_HEADING_MISSING: Final = {True: 15, False: 85}
-_TURN_MISSING: Final = {True: 18, False: 82}
+FLAGS: Final = (244, 245, 246, 205, 211, 219, 232, 255, 538, 563, 636)  # the leading digits of real flag states
+_NONSENSE: Final = (123_456_789, 111_111_111, 987_654_321, 1, 999_999_999)
+_NONSENSE_EVERY: Final = 125  # 0.8 % of the MMSIs on the real feed are of nobody
+_OVERHEARD_EVERY: Final = 7  # one vessel in seven is heard by the next station as well: 5 to 30 % are usual
+# Speed in knots, or AIS navigational status -> share of reports x nominal interval.
+_SPEEDS_A: Final = {(0.5, 3.0): 4.3 * 10, (3.0, 14.0): 33.5 * 10, (14.0, 23.0): 15.4 * 6, (23.0, 30.0): 3.0 * 2}
+_SPEEDS_B: Final = {(2.0, 14.0): 80, (14.0, 23.0): 20}
+_STATUS_UNDER_WAY: Final = {0: 86, 7: 7, 3: 3}
+_STATUS_STATIONARY: Final = {0: 52 * 10, 7: 7 * 10, 3: 3 * 10, MOORED: 12 * 180, ANCHORED: 10 * 180}
+# Of class A. Class B has neither and is 11 % of the reports: 15 and 18 % of all, as on the real feed.
+_HEADING_MISSING: Final = {True: 5, False: 95}
+_TURN_MISSING: Final = {True: 8, False: 92}
 
 
 @dataclass(slots=True)
 class Vessel:
     """One vessel as it was when it last reported."""
 
+    index: int
     mmsi: int
+    class_b: bool
     lat: float
     lon: float
     course: float
@@ -54,14 +65,32 @@ class Vessel:
     reported_s: float = 0.0
     seq: int = -1
 
+    @property
+    def is_overheard(self) -> bool:
+        """Whether the next station hears it as well."""
+        return _is_overheard(self.index)
+
+
+def interval_s(class_b: bool, speed_kn: float, nav_status: int, turning: bool) -> float:
+    """The nominal reporting interval (classes A and B-CS). The service's callers compress time, not proportions."""
+    if class_b:
+        return 180 if speed_kn <= 2 else 30
+    if nav_status in (ANCHORED, MOORED):
+        return 180 if speed_kn <= 3 else 10
+    if speed_kn <= 14:
+        return 10 / 3 if turning else 10
+    if speed_kn <= 23:
+        return 2 if turning else 6
+    return 2
+
 
 def mmsis(profile: str, station: int) -> list[int]:
-    """The vessels that a station hears, in every trial of the profile."""
+    """The MMSIs that a station hears, each once: those of its own vessels, and of some of the station before it."""
     port = PORTS[profile]
-    return [
-        _FLAGS[index % len(_FLAGS)] * 1_000_000 + port.mmsi_block + index
-        for index in range(station, port.vessels, port.stations)
-    ]
+    own = range(station, port.vessels, port.stations)
+    before = range((station - 1) % port.stations, port.vessels, port.stations)
+    heard = [*own, *(index for index in before if _is_overheard(index))]
+    return list(dict.fromkeys(_mmsi(port, index) for index in heard))
 
 
 def source(profile: str, station: int) -> str:
@@ -70,7 +99,7 @@ def source(profile: str, station: int) -> str:
 
 
 def mmsis_of_source(name: str) -> list[int]:
-    """The vessels behind a source name; ValueError for a name that `source` does not make."""
+    """The MMSIs behind a source name; ValueError for a name that `source` does not make."""
     _, profile, station = name.split("/")
     if profile not in PORTS or not 0 <= int(station) < PORTS[profile].stations:
         raise ValueError(f"source {name!r} is none of this kit's; profiles: {', '.join(PORTS)}")
@@ -90,30 +119,23 @@ def deal(draw: random.Random, count: int, shares: Mapping[T, float]) -> list[T]:
 
 
 def build(profile: str, draw: random.Random) -> list[list[Vessel]]:
-    """The fleet by station; within a station those under way come first."""
+    """The fleet by the station that it belongs to."""
     port = PORTS[profile]
-    stationary = port.vessels - port.under_way
-    bands = [*deal(draw, port.under_way, _SPEED_BANDS_KN), *([(0.0, 0.0)] * stationary)]
-    statuses = [*deal(draw, port.under_way, _STATUS_UNDER_WAY), *deal(draw, stationary, _STATUS_STATIONARY)]
-    no_heading = deal(draw, port.vessels, _HEADING_MISSING)
-    no_turn = deal(draw, port.vessels, _TURN_MISSING)
-    fleet: list[list[Vessel]] = []
-    for station in range(port.stations):
-        indices = range(station, port.vessels, port.stations)
-        fleet.append(
-            [
-                Vessel(
-                    mmsi=mmsi,
-                    lat=draw.uniform(LAT_MIN, LAT_MAX),
-                    lon=draw.uniform(LON_MIN, LON_MAX),
-                    course=draw.uniform(0, 359.9),
-                    speed_kn=draw.uniform(*bands[index]),
-                    nav_status=statuses[index],
-                    has_heading=not no_heading[index],
-                    has_turn=not no_turn[index],
-                )
-                for index, mmsi in zip(indices, mmsis(profile, station), strict=True)
-            ]
+    fleet: list[list[Vessel]] = [[] for _ in range(port.stations)]
+    for index, (class_b, band, nav_status, has_heading, has_turn) in enumerate(_traits(port, draw)):
+        fleet[index % port.stations].append(
+            Vessel(
+                index=index,
+                mmsi=_mmsi(port, index),
+                class_b=class_b,
+                lat=draw.uniform(LAT_MIN, LAT_MAX),
+                lon=draw.uniform(LON_MIN, LON_MAX),
+                course=draw.uniform(0, 359.9),
+                speed_kn=draw.uniform(*band),
+                nav_status=nav_status,
+                has_heading=has_heading,
+                has_turn=has_turn,
+            )
         )
     return fleet
 
@@ -126,7 +148,6 @@ def report(vessel: Vessel, seq: int, at_s: float, ts: datetime, draw: random.Ran
     has_position = draw.random() >= POSITION_MISSING_SHARE
     under_way = vessel.speed_kn > 0
     sog = vessel.speed_kn if under_way else draw.uniform(0, 0.4)
-    turn = draw.randint(-20, 20) if under_way else 0
     return {
         "mmsi": vessel.mmsi,
         "seq": seq,
@@ -136,9 +157,50 @@ def report(vessel: Vessel, seq: int, at_s: float, ts: datetime, draw: random.Ran
         "sog": round(sog, 1) if draw.random() >= SPEED_MISSING_SHARE else 102.3,
         "cog": round(vessel.course, 1) % 360 if draw.random() >= COURSE_MISSING_SHARE else 360.0,
         "heading": int(vessel.course) if vessel.has_heading else 511,
-        "rot": turn if vessel.has_turn else -128,
+        "rot": _turn(under_way, draw) if vessel.has_turn else -128,
         "nav_status": vessel.nav_status,
     }
+
+
+def next_interval_s(vessel: Vessel, rot: int) -> float:
+    """Nominal seconds from a report with this rate of turn to the vessel's next one."""
+    turning = rot != -128 and abs(rot) > NOT_TURNING_MAX
+    return interval_s(vessel.class_b, vessel.speed_kn, vessel.nav_status, turning)
+
+
+def _mmsi(port: Port, index: int) -> int:
+    if index % _NONSENSE_EVERY == _NONSENSE_EVERY // 3:
+        return _NONSENSE[index // _NONSENSE_EVERY % len(_NONSENSE)]
+    return FLAGS[index % len(FLAGS)] * 1_000_000 + port.mmsi_block + index
+
+
+def _is_overheard(index: int) -> bool:
+    return index % _OVERHEARD_EVERY == 3  # any one of the seven
+
+
+def _traits(port: Port, draw: random.Random) -> Iterator[tuple[bool, tuple[float, float], int, bool, bool]]:
+    """(class B, band of speed, state, has a heading, has a rate of turn), those under way first."""
+    still_a = port.class_a - port.class_a_under_way
+    still_b = port.class_b - port.class_b_under_way
+    headings = iter(deal(draw, port.class_a, _HEADING_MISSING))
+    turns = iter(deal(draw, port.class_a, _TURN_MISSING))
+    speeds = deal(draw, port.class_a_under_way, _SPEEDS_A)
+    for band, status in zip(speeds, deal(draw, port.class_a_under_way, _STATUS_UNDER_WAY), strict=True):
+        yield False, band, status, not next(headings), not next(turns)
+    for band in deal(draw, port.class_b_under_way, _SPEEDS_B):
+        yield True, band, UNDEFINED, False, False
+    for status in deal(draw, still_a, _STATUS_STATIONARY):
+        yield False, (0.0, 0.0), status, not next(headings), not next(turns)
+    for _ in range(still_b):
+        yield True, (0.0, 0.0), UNDEFINED, False, False
+
+
+def _turn(under_way: bool, draw: random.Random) -> int:
+    if not under_way:
+        return 0
+    if draw.random() < TURNING_SHARE:
+        return draw.choice((-20, -12, 12, 20))
+    return draw.randint(-NOT_TURNING_MAX, NOT_TURNING_MAX)
 
 
 def _move(vessel: Vessel, at_s: float) -> None:

@@ -1,13 +1,21 @@
 """How much load, and of what: the sizes of port that the kit can play.
 
-The mix is that of a platform with cargo, staff and movements as well; what PortTrack does not have is left
-out by name and the rest renormalised, so the shares keep their proportions. Rates, fleet sizes and shares are
-this project's load model: M is one Rotterdam-sized port, S fits a CI machine.
+Shares, rates and sizes are this project's load model: M is one Rotterdam-sized port, S fits a CI machine, L is a port
+of Singapore's size at its peak. Reports of positions come about thirteen times as often as the vessels' nominal
+intervals would give (M: 230 a second for 570 vessels instead of 18), because the mix asks for that many batches; how
+often a vessel reports in proportion to the others is nominal. Calls, cargo, staff and movements run `speed_up` times
+as fast as the world, since in real time there would be hardly any within a trial.
+
+Slow writes: of the timestamps a part waits for a confirmation (`?hold_ms=`), so that writes are in flight when
+traffic shifts. How many is rate x share x weight x time: in M 2.3 timestamps a second wait 0.33 s, that is 0.7 in
+flight, of which 0.2 on a canary at 25 %. For a shift that has something to lose there is M-held, the same port with
+half of all requests such timestamps: 60 a second wait 0.7 s, that is 42 in flight, of which 10.5 at 25 %, 21 at 50 %.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -20,8 +28,18 @@ TRACK: Final = "track"
 TIMESTAMP: Final = "timestamp"
 PORT_CALL: Final = "port_call"
 PORT_CALL_LIST: Final = "port_call_list"
+CARGO_MOVE: Final = "cargo_move"
+CARGO_INVENTORY: Final = "cargo_inventory"
+STAFF_ASSIGNMENT: Final = "staff_assignment"
+STAFF_SHIFTS: Final = "staff_shifts"
+MOVEMENT: Final = "movement"
+READING: Final = "reading"
+READINGS: Final = "readings"
+ROUTE: Final = "route"
+ROUTES: Final = "routes"
 
-# name -> (percent of the whole platform's requests, writes)
+# name -> (share in percent, writes). The last four are not in the model's table: they come on top of its hundred, so
+# that the proportions of the others stay.
 _MIX: Final = {
     POSITIONS: (34, True),
     VESSELS_BBOX: (20, False),
@@ -30,33 +48,118 @@ _MIX: Final = {
     TIMESTAMP: (8, True),
     PORT_CALL: (2, True),
     PORT_CALL_LIST: (5, False),
+    CARGO_MOVE: (4, True),
+    CARGO_INVENTORY: (3, False),
+    STAFF_ASSIGNMENT: (2, True),
+    STAFF_SHIFTS: (2, False),
+    MOVEMENT: (2, True),
+    READING: (2, True),
+    READINGS: (2, False),
+    ROUTE: (1, True),
+    ROUTES: (1, False),
 }
-_LEFT_OUT: Final = ("cargo_move", "cargo_inventory", "staff_assignment", "staff_shifts", "movement")
+# As much of timestamps as of everything else together.
+_MIX_HELD: Final = {**_MIX, TIMESTAMP: (98, True)}
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
     """The port behind a profile. `mmsi_block` keeps the fleets of two profiles apart."""
 
-    vessels: int
-    under_way: int
+    class_a: int
+    class_b: int
+    class_a_under_way: int
+    class_b_under_way: int
     stations: int
-    calls_open: int  # a call is put every calls_open / (put rate) seconds: 14 s in S, 9 s in M, far above any latency
+    calls_open: int  # a call is put every calls_open / (put rate) seconds: 10 s or more, far above any latency
+    areas: int  # with a sensor of each kind
+    cranes: int
+    planners: int
+    desks: int
+    berths: int
+    staff: int
+    ships_inside: int  # a ship is inside for 2 x ships_inside / (movement rate) seconds: 16 s or more
+    speed_up: int
     mmsi_block: int
+    held_share: float = 0.25  # of the timestamps
+    hold_ms: tuple[int, int] = (250, 400)  # what a pilot's confirmation by radio link takes at best
+
+    @property
+    def vessels(self) -> int:
+        """All of them."""
+        return self.class_a + self.class_b
 
 
-PORTS: Final = MappingProxyType(
+_M: Final = Port(
+    class_a=410,
+    class_b=160,
+    class_a_under_way=80,
+    class_b_under_way=40,
+    stations=12,
+    calls_open=24,
+    areas=8,
+    cranes=6,
+    planners=2,
+    desks=2,
+    berths=90,
+    staff=240,
+    ships_inside=20,
+    speed_up=300,
+    mmsi_block=980_000,
+)
+PORTS: Final[Mapping[str, Port]] = MappingProxyType(
     {
-        "S": Port(vessels=60, under_way=11, stations=3, calls_open=8, mmsi_block=970_000),
-        "M": Port(vessels=570, under_way=120, stations=12, calls_open=24, mmsi_block=980_000),
+        "S": Port(
+            class_a=45,
+            class_b=15,
+            class_a_under_way=8,
+            class_b_under_way=3,
+            stations=3,
+            calls_open=8,
+            areas=4,
+            cranes=2,
+            planners=1,
+            desks=1,
+            berths=8,
+            staff=20,
+            ships_inside=4,
+            speed_up=600,
+            mmsi_block=970_000,
+        ),
+        "M": _M,
+        "L": Port(
+            class_a=1440,
+            class_b=560,
+            class_a_under_way=250,
+            class_b_under_way=120,
+            stations=40,
+            calls_open=80,
+            areas=12,
+            cranes=16,
+            planners=4,
+            desks=4,
+            berths=300,
+            staff=800,
+            ships_inside=60,
+            speed_up=100,
+            mmsi_block=990_000,
+        ),
+        "M-held": replace(_M, mmsi_block=960_000, held_share=1.0, hold_ms=(600, 800)),
     }
 )
 
 
-def _profile(name: str, rate_rps: float, users: int) -> Profile:
-    whole = sum(percent for percent, _ in _MIX.values())
-    kinds = tuple(OperationKind(kind, percent / whole, writes) for kind, (percent, writes) in _MIX.items())
-    return Profile(name, rate_rps, users, kinds, _LEFT_OUT)
+def _profile(name: str, rate_rps: float, users: int, mix: Mapping[str, tuple[int, bool]] = _MIX) -> Profile:
+    whole = sum(percent for percent, _ in mix.values())
+    kinds = tuple(OperationKind(kind, percent / whole, writes) for kind, (percent, writes) in mix.items())
+    return Profile(name, rate_rps, users, kinds)
 
 
-PROFILES: Final = MappingProxyType({"S": _profile("S", 24.0, 20), "M": _profile("M", 120.0, 150)})
+PROFILES: Final = MappingProxyType(
+    {
+        "S": _profile("S", 24.0, 20),
+        "M": _profile("M", 120.0, 150),
+        "L": _profile("L", 400.0, 400),
+        "M-held": _profile("M-held", 120.0, 150, _MIX_HELD),
+    }
+)

@@ -1,8 +1,9 @@
 """The final read through one instance: what a client of the stable release can still see of the run's writes.
 
 What is read follows from the keys of the writes: a station's batches lie in the tracks of its vessels, a
-call's puts and timestamps under the call. Rows of other runs are passed over by their request id. Stations are
-read one after another and their vessels several at a time, so memory holds one station's rows.
+call's puts, timestamps and routes under the call, the entries of a log under their source. Rows of other runs are
+passed over by their request id. Stations are read one after another and their vessels several at a time, so memory
+holds one station's rows.
 
 Not covered: rows of the run under a key that no write of the run had; only the store scan sees those.
 """
@@ -11,19 +12,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from harness.drive.target.port import DriveError, Instance, ReadBackWanted, StoredWrite
 from porttrack.kit import fleet
 from porttrack.kit.http import Reader, decoded
-from porttrack.kit.profiles import PORT_CALL, POSITIONS, TIMESTAMP
-from porttrack.kit.stored import CallRow, PositionRow, StampRow, call_id_of, call_writes, position_writes, stamp_writes
+from porttrack.kit.profiles import PORT_CALL, POSITIONS, ROUTE, TIMESTAMP
+from porttrack.kit.stored import (
+    LOGS,
+    CallRow,
+    PositionRow,
+    RouteRow,
+    StampRow,
+    call_id_of,
+    call_writes,
+    log_writes,
+    position_writes,
+    route_writes,
+    stamp_writes,
+)
 
 PAGE_ROWS: Final = 1000  # the most that the service gives
 PAGES_MAX: Final = 1000  # a million positions of one vessel; a service that never ends its track is not read forever
 _CHUNK: Final = 64  # calls whose rows are held at once
+
+Row = TypeVar("Row")
 
 
 class _Track(msgspec.Struct):
@@ -38,9 +54,17 @@ class _Stamps(msgspec.Struct):
     timestamps: list[StampRow]
 
 
+class _Page(msgspec.Struct, Generic[Row]):
+    rows: list[Row]
+
+
+class _Routes(msgspec.Struct):
+    routes: list[RouteRow]
+
+
 def read_back(instance: Instance, wanted: ReadBackWanted) -> Iterator[StoredWrite]:
     """See TargetKit."""
-    keys: dict[str, list[str]] = {POSITIONS: [], PORT_CALL: [], TIMESTAMP: []}
+    keys: dict[str, list[str]] = {kind: [] for kind in (POSITIONS, PORT_CALL, TIMESTAMP, ROUTE, *LOGS)}
     for kind, key in wanted.writes:
         if kind not in keys:
             raise DriveError(f"{kind!r} is no write of PortTrack; known: {', '.join(keys)}")
@@ -51,6 +75,10 @@ def read_back(instance: Instance, wanted: ReadBackWanted) -> Iterator[StoredWrit
             yield from _positions(reader, source, prefix)
         yield from _calls(reader, keys[PORT_CALL], prefix)
         yield from _stamps(reader, keys[TIMESTAMP], prefix)
+        yield from _routes(reader, keys[ROUTE], prefix)
+        for kind in LOGS:
+            for source in keys[kind]:
+                yield from log_writes(kind, sorted(_log(reader, kind, source, prefix), key=lambda row: row.id))
 
 
 def _positions(reader: Reader, source: str, prefix: str) -> Iterator[StoredWrite]:
@@ -98,6 +126,31 @@ def _stamps(reader: Reader, keys: Sequence[str], prefix: str) -> Iterator[Stored
     for chunk in _chunks(keys):
         for rows in reader.map(stamps, chunk):
             yield from stamp_writes(rows)
+
+
+def _routes(reader: Reader, keys: Sequence[str], prefix: str) -> Iterator[StoredWrite]:
+    def routes(key: str) -> list[RouteRow]:
+        answer = reader.get(f"/api/v1/routes?port_call={call_id_of(key)}")
+        return [row for row in decoded(answer, _Routes).routes if row.request_id.startswith(prefix)]
+
+    for chunk in _chunks(keys):
+        for rows in reader.map(routes, chunk):
+            yield from route_writes(rows)
+
+
+def _log(reader: Reader, kind: str, source: str, prefix: str) -> list[Any]:
+    """All entries of one source that the run wrote, by rising seq."""
+    log = LOGS[kind]
+    rows: list[Any] = []
+    after_seq = -1
+    for _ in range(PAGES_MAX):
+        path = f"/api/v1/{log.path}/log?source={quote(source, safe='')}&after_seq={after_seq}&limit={PAGE_ROWS}"
+        page: list[Any] = decoded(reader.get(path), _Page[log.row_type]).rows  # type: ignore[name-defined]
+        rows += [row for row in page if row.request_id.startswith(prefix)]
+        if len(page) < PAGE_ROWS:
+            return rows
+        after_seq = page[-1].seq
+    raise DriveError(f"source {source!r} has more than {PAGES_MAX * PAGE_ROWS} entries: not read further")
 
 
 def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -123,7 +123,7 @@ def test_containers_are_conserved(stable, canary):
 
 
 def test_staff_are_not_double_booked_and_rest(stable, canary):
-    """A shift over another is a 409, one too close to it a 422, both by their rule; what was refused takes no number."""
+    """A shift over another is a 409, one too close to it a 422, each by its rule; a refusal takes no number."""
     planner, member = source("planner"), source("member")
     day, night = ("2026-01-01T06:00:00Z", "2026-01-01T18:00:00Z"), ("2026-01-02T03:00:00Z", "2026-01-02T09:00:00Z")
     over = ("2026-01-01T17:00:00Z", "2026-01-01T20:00:00Z")
@@ -163,7 +163,10 @@ def test_one_berth_one_ship(stable, canary):
     desk, berth = source("vts"), source("berth")
     ship, other = 970_100_001, 970_100_002
     steps = [
-        (movement(desk, 0, "entry", ship, "2026-01-01T01:00:00Z", berth=berth, until="2026-01-01T09:00:00Z"), (201, "")),
+        (
+            movement(desk, 0, "entry", ship, "2026-01-01T01:00:00Z", berth=berth, until="2026-01-01T09:00:00Z"),
+            (201, ""),
+        ),
         (
             movement(desk, 1, "entry", other, "2026-01-01T05:00:00Z", berth=berth, until="2026-01-01T12:00:00Z"),
             (409, "berth_taken"),
@@ -206,7 +209,9 @@ def test_the_log_of_a_source_is_paged(stable):
         for seq in (0, 2, 1):
             send(client, "POST", "readings", reading(source=name, seq=seq), f"page-{seq}")
         pages = [
-            client.get("/api/v1/readings/log", params={"source": name, "after_seq": after_seq, "limit": 2}).json()["rows"]
+            client.get("/api/v1/readings/log", params={"source": name, "after_seq": after_seq, "limit": 2}).json()[
+                "rows"
+            ]
             for after_seq in (-1, 1)
         ]
     assert [[0, 1], [2]] == [[row["seq"] for row in page] for page in pages]
