@@ -114,8 +114,8 @@ def _not_before(facts: Facts) -> Rule:
 def _missing(facts: Facts) -> tuple[Verdict, str]:
     """What it means that a required alert never fired: PASS and "" where all did.
 
-    FAIL only where it could have: the fault was felt, Prometheus saw, and it had the time. A fault that a
-    rollback took away had enough of it, whatever rolled back.
+    FAIL only where it could have: the fault was felt, Prometheus saw, and it had the time. A rollback for
+    another reason takes that time away with the canary's traffic; that is the cause's fault, not the alert's.
     """
     silent = [edge.unknown for edge in edges(facts).values() if not edge.known]
     if not silent:
@@ -135,9 +135,13 @@ def _missing(facts: Facts) -> tuple[Verdict, str]:
 
 
 def _lasted_until_ns(facts: Facts) -> int:
-    """The end of load and fault; of the load alone where a rollback was decided, for the fault is healed after it."""
-    if rollback_decision(facts) is not None:
-        return facts.stop_ns
+    """The end of load and fault. Where a rollback was decided the fault is healed after it: for a required alert the
+    load counts alone, for anything else the canary's last request, after which no rule could see the fault."""
+    decision = rollback_decision(facts)
+    if decision is not None:
+        shifted = facts.chain["shifted"]
+        other = decision.data["alert"] not in facts.required and shifted.known
+        return min(facts.stop_ns, shifted.hi_ns) if other else facts.stop_ns
     healed = facts.evidence.of(Kind.FAULT_HEALED)
     return min([facts.stop_ns, *(int(event.data["lo_ns"]) for event in healed)])
 

@@ -40,11 +40,11 @@ def check(facts: Facts) -> Finding:
     counts = counted(marked, facts.tracks, in_window)
     attempts = facts.evidence.routing["attempts"]
     rules = (
+        _honest_router(attempts),  # first: what a retry hides, the others see as weakness
         _landed(facts, marked),
-        _strength(counts, share),
         _aimed(marked, facts.tracks),
         _confined(facts, marked),
-        _honest_router(attempts),
+        _strength(counts, share),
     )
     k, n = counts[0]
     low, high = statistics.clopper_pearson(k, n)

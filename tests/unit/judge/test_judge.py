@@ -132,6 +132,17 @@ def test_headline_is_earliest_cause():
     assert ("alert", "in_time") == (judge(both).headline.check, judge(both).headline.rule)
 
 
+def test_rollback_for_another_reason_takes_the_alert_its_time():
+    """Where another alert rolled back before the required one had its time, the cause is the headline, not the alert."""
+    silent = h.dropped(h.passing(), "samples", lambda row: '"alertstate": "firing"' in row["labels"])
+    assert silent.samples["t_ns"].size < h.passing().samples["t_ns"].size
+    other = h.with_event_data(silent, Kind.DECIDED, lambda one: one.data["decision"] == "roll_back", alert="CanaryDown")
+    findings = judge(other)
+    assert ("FAIL", "rollback", "cause") == (findings.verdict, findings.headline.check, findings.headline.rule)
+    assert OPEN == rule_of(findings, "alert", "fired").verdict
+    assert FAIL == rule_of(judge(silent), "alert", "fired").verdict
+
+
 def test_summary_is_leading_rule():
     """A red check's summary is what its leading rule says; a witness leads."""
     findings = judge(h.with_expect(h.passing(), detect_s_max=1.0))
