@@ -133,7 +133,7 @@ def test_headline_is_earliest_cause():
 
 
 def test_rollback_for_another_reason_takes_the_alert_its_time():
-    """Where another alert rolled back before the required one had its time, the cause is the headline, not the alert."""
+    """Where another alert rolled back before the required one had its time, the headline is the cause."""
     silent = h.dropped(h.passing(), "samples", lambda row: '"alertstate": "firing"' in row["labels"])
     assert silent.samples["t_ns"].size < h.passing().samples["t_ns"].size
     other = h.with_event_data(silent, Kind.DECIDED, lambda one: one.data["decision"] == "roll_back", alert="CanaryDown")
