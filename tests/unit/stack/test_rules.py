@@ -68,9 +68,8 @@ def test_every_alert_says_what_to_do(timing):
 def test_a_timing_says_what_its_share_rules_are():
     """What the bounds on detection are computed from, as it stands in a manifest: plain values alone."""
     plain = msgspec.to_builtins(rules.DRILL)
-    assert {"share_over": 0.05, "count_min": 3, "times_stable": 3, "increase_over": 2.9} == plain["share_rules"][
-        "CanaryErrorRatioHigh"
-    ]
+    words = {"share_over": 0.05, "count_min": 3, "times_stable": 3, "increase_over": 2.9, "was_nought": True}
+    assert words == plain["share_rules"]["CanaryErrorRatioHigh"]
     assert {"CanaryErrorRatioHigh", "CanaryLatencyHigh"} == set(plain["share_rules"])
 
 
