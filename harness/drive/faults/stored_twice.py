@@ -1,4 +1,4 @@
-"""`stored_twice`: a share of the writes is stored a second time under its op_id, past what makes writes idempotent."""
+"""`stored_twice`: a share of the writes to logs without a unique key is stored a second time, under the same op_id."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ import asyncpg
 from porttrack.config import Config
 from porttrack.errors import StoreUnavailableError
 
-# Write method -> the statement that copies the rows of the operation $1 in the log of that method. In LATERAL, and
-# not as `(f(row)).*`, which would call nextval once a column.
+# Write method -> the statement that copies the rows of the operation $1 in the log of that method. Only these logs
+# take a write twice: the others are unique by the client's id or by (source, seq), so there the store itself would
+# refuse it. In LATERAL, and not as `(f(row)).*`, which would call nextval once a column.
 COPIES: Final[Mapping[str, str]] = MappingProxyType(
     {
         # MATERIALIZED: one number for all rows of the batch.
@@ -34,15 +35,6 @@ COPIES: Final[Mapping[str, str]] = MappingProxyType(
             INSERT INTO port_call_history OVERRIDING SYSTEM VALUE SELECT again.*
             FROM port_call_history AS row, LATERAL jsonb_populate_record(
                 row, jsonb_build_object('id', nextval(pg_get_serial_sequence('port_call_history', 'id')))) AS again
-            WHERE row.op_id = $1
-        """,
-        # Its id is the client's and unique, so the copy needs another one: the same operation with two timestamps.
-        "put_timestamp": """
-            INSERT INTO timestamps OVERRIDING SYSTEM VALUE SELECT again.*
-            FROM timestamps AS row, LATERAL jsonb_populate_record(
-                row, jsonb_build_object('id', gen_random_uuid(),
-                                        'put_order', nextval(pg_get_serial_sequence('timestamps', 'put_order')))
-            ) AS again
             WHERE row.op_id = $1
         """,
     }

@@ -14,7 +14,7 @@ from porttrack.store import Put
 
 
 class StoredTwice(WriteFault, frozen=True, kw_only=True):
-    """`share` of the writes are in the log twice."""
+    """`share` of the writes that can be are in the log twice."""
 
     def takes(self, write: Write) -> bool:
         """Those whose rows can be copied."""
