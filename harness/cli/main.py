@@ -23,6 +23,7 @@ COMMANDS = {
     "judge": "Judge a run directory again, offline.",
     "report": "Draw a judged run directory again, offline.",
     "stack": "Bring the local stack up by itself.",
+    "heal": "List or take away what dead trials left on this machine.",
     "doctor": "Say what is there, in which version, and what to do.",
 }
 

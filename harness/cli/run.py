@@ -38,6 +38,8 @@ GUARD_CLOSES_S_MAX = 30.0
 def command(experiment: Path, **given: str | None) -> int:
     """Prepare, run, show, judge."""
     from harness import settings as settings_module
+    from harness.cli.heal import places_of
+    from harness.drive import heal
     from harness.drive.prepare import check_writable, prepare
 
     settings = settings_module.load(given)
@@ -45,6 +47,9 @@ def command(experiment: Path, **given: str | None) -> int:
     check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))
     if settings["run_dir"] and Path(settings["run_dir"]).exists():
         raise UsageError(f"{settings['run_dir']}: exists already; a trial never writes into another's directory")
+    made_way = heal.make_way(places_of(settings))
+    if made_way:
+        click.echo(f"harness: {made_way}")
     click.echo(f"harness: {prepared.experiment.title}")
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         return _run_child(experiment, settings, Path(folder))
