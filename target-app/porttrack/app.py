@@ -8,14 +8,16 @@ the faults of the registry stand around it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from porttrack import clock
+from porttrack import clock, openapi
 from porttrack.answers import HANDLERS, json_answer
 from porttrack.api import Api
 from porttrack.config import Config
@@ -28,7 +30,7 @@ from porttrack.faults.rows import StoredRows
 from porttrack.lifecycle import Lifecycle
 from porttrack.metrics import CONTENT_TYPE, Metrics
 from porttrack.pg_store import PostgresStore
-from porttrack.releases import by_name
+from porttrack.releases import Release, by_name
 from porttrack.store import Store
 from porttrack.tokens import with_token
 from porttrack.work_api import WorkApi
@@ -72,7 +74,8 @@ def build(config: Config, store: Store | None = None, faults: Faults | None = No
         Route(path, guarded(path, handler, faults, metrics), methods=[method]) for method, path, handler in endpoints
     ]
     application = Starlette(
-        routes=[*routes, *_own_routes(config, metrics, faults), *lifecycle.routes()], exception_handlers=HANDLERS
+        routes=[*routes, *_own_routes(config, metrics, faults), *lifecycle.routes(), _openapi(release)],
+        exception_handlers=HANDLERS,
     )
     return App(
         public=Edge(application, config, metrics, clock.monotonic_s),
@@ -82,6 +85,19 @@ def build(config: Config, store: Store | None = None, faults: Faults | None = No
         metrics=metrics,
         lifecycle=lifecycle,
     )
+
+
+def _openapi(release: Release) -> Route:
+    """The document, made when it is first asked for: an instance in a drill never is."""
+
+    @cache
+    def document() -> bytes:
+        return msgspec.json.encode(openapi.document(release))
+
+    async def get_openapi(_request: Request) -> Response:
+        return Response(document(), media_type="application/json")
+
+    return Route("/openapi.json", get_openapi)
 
 
 def _own_routes(config: Config, metrics: Metrics, faults: Faults) -> list[Route]:

@@ -58,10 +58,10 @@ def _uuid(name: str, text: str | None) -> UUID:
 
 def text(request: Request, name: str, chars_max: int, default: str | None = None) -> str:
     """A word of the query: printable, of at most `chars_max` characters; required where there is no default."""
-    given = request.query_params.get(name, default)
-    if given is None:
-        raise invalid(name, given, "must be given")
-    if given != default and not (0 < len(given) <= chars_max and given.isprintable()):
+    given = request.query_params.get(name)
+    if given is None and default is not None:
+        return default
+    if given is None or not (0 < len(given) <= chars_max and given.isprintable()):
         raise invalid(name, given, f"must be 1 to {chars_max} printable characters")
     return given
 

@@ -41,13 +41,15 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         decoded = decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _refusal(str(error), body) from error
-    except msgspec.DecodeError as error:
-        raise ApiError(400, "malformed_json", f"the body is not JSON: {error}") from error
-    except UnicodeDecodeError as error:
-        raise ApiError(400, "malformed_json", f"the body is not UTF-8: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(error) from error
     if _NUL_ESCAPED in body:
         _refuse_nul(msgspec.json.decode(body), "")
     return decoded
+
+
+def _malformed(error: Exception) -> ApiError:
+    return ApiError(400, "malformed_json", f"the body is not JSON in UTF-8: {error}")
 
 
 def _refuse_nul(document: Any, path: str) -> None:
@@ -64,7 +66,11 @@ def _refusal(message: str, body: bytes) -> ApiError:
     match = _PLACE.search(message)
     path = match["path"] if match else ""
     reason = message[: match.start()] if match else message
-    return invalid(path, _value_at(msgspec.json.decode(body), path), reason)
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # it was wrong in its type before it ceased to be JSON
+        return _malformed(error)
+    return invalid(path, _value_at(document, path), reason)
 
 
 def _value_at(document: Any, path: str) -> Any:

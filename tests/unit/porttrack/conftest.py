@@ -34,6 +34,8 @@ class ListStore:
     batches: list = field(default_factory=list)
     calls: list = field(default_factory=list)
     stamps: list = field(default_factory=list)
+    entries: list = field(default_factory=list)
+    asked: list = field(default_factory=list)
     broken: bool = False
 
     async def open(self):
@@ -75,6 +77,39 @@ class ListStore:
     async def timestamps_of(self, call_id):
         return [{"id": id_, "event_type": one.event_type} for _, id_, one in self.stamps if one.port_call == call_id]
 
+    async def put_route(self, op_id, route_id, route):
+        self.entries.append((op_id, route_id, route))
+        return Put.CREATED
+
+    async def route(self, route_id):
+        return None
+
+    async def routes_of(self, call_id):
+        return []
+
+    async def _append(self, op_id, entry):
+        known = any(entry == one for _, one in self.entries)
+        self.entries.append((op_id, entry))
+        return Put.REPEATED if known else Put.CREATED
+
+    append_reading = append_cargo_move = append_assignment = append_movement = _append
+
+    async def latest_readings(self, area):
+        return [{"area": area}]
+
+    async def cargo_inventory(self, call_id, limit):
+        return [{"container": "CSQU3054383", "balance": 1}, {"container": "MSCU1234566", "balance": -1}]
+
+    async def shifts(self, member, role, limit):
+        self.asked.append((member, role, limit))
+        return []
+
+    async def berths(self, limit):
+        return []
+
+    async def log(self, log, source, after_seq, limit):
+        return [{"asked": (log.table, source, after_seq, limit)}]
+
 
 @dataclass
 class Service:
@@ -107,9 +142,9 @@ class Service:
         return None
 
 
-def _service(release: str) -> Service:
+def _service(release: str, write_token: str = "") -> Service:
     store, clock = ListStore(), Clock()
-    config = Config(release, "test-1", 0, "", control_port=1, control_token=TOKEN)
+    config = Config(release, "test-1", 0, "", control_port=1, control_token=TOKEN, write_token=write_token)
     return Service(store, clock, build(config, store=store, faults=Faults(clock)))
 
 
@@ -123,6 +158,12 @@ def service() -> Service:
 def newer() -> Service:
     """An instance of release 1.1."""
     return _service("1.1")
+
+
+@pytest.fixture
+def guarded() -> Service:
+    """An instance whose writes need the token `letmein`."""
+    return _service("1.0", "letmein")
 
 
 @pytest.fixture
