@@ -16,12 +16,16 @@ import sys
 import tempfile
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, HarnessError, UsageError
 from harness.evidence.finding import EXIT_CODES, Verdict
 from harness.settings import Settings
+
+if TYPE_CHECKING:
+    from harness.drive.prepare import Prepared
 
 _POLL_S = 0.1
 # 10 s to heal and stop, then judge and report; a busy machine was seen to take three times the usual 2 s for those.
@@ -35,7 +39,8 @@ GUARD_CLOSES_S_MAX = 30.0
 @click.option("--seed", help="Seed of the load and of the fault's phase.")
 @click.option("--run-dir", help="The run directory; must not exist yet.")
 @click.option("--reports-dir", help="Where run directories are made.  [default: reports]")
-def command(experiment: Path, **given: str | None) -> int:
+@click.option("--dry-run", is_flag=True, help="Print what would be changed and who would be told; start nothing.")
+def command(experiment: Path, dry_run: bool, **given: str | None) -> int:
     """Prepare, run, show, judge."""
     from harness import settings as settings_module
     from harness.cli.heal import places_of
@@ -47,12 +52,26 @@ def command(experiment: Path, **given: str | None) -> int:
     check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))
     if settings["run_dir"] and Path(settings["run_dir"]).exists():
         raise UsageError(f"{settings['run_dir']}: exists already; a trial never writes into another's directory")
+    if dry_run:
+        return _print_plan(prepared)
     made_way = heal.make_way(places_of(settings))
     if made_way:
         click.echo(f"harness: {made_way}")
     click.echo(f"harness: {prepared.experiment.title}")
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
         return _run_child(experiment, settings, Path(folder))
+
+
+def _print_plan(prepared: Prepared) -> int:
+    """Every change and everybody who would be told; UsageError when one of them may not be."""
+    from harness.drive import dry_run, receivers
+
+    lines, told = dry_run.describe(prepared)
+    click.echo(f"harness: {prepared.experiment.title}")
+    click.echo("Nothing is started. A trial would\n")
+    click.echo("\n".join(lines))
+    receivers.check(prepared, told)
+    return 0
 
 
 def _run_child(experiment: Path, settings: Settings, folder: Path) -> int:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import clock
-from harness.drive import alerts, census, faults, manifest, members, rollout, traffic, verify
+from harness.drive import alerts, census, faults, manifest, members, receivers, rollout, traffic, verify
 from harness.drive import target as targets
 from harness.drive.faults.port import Fault, Interval
 from harness.drive.guard.client import GuardClient, await_condition, start_guard
@@ -339,7 +339,7 @@ def open_trial(
     write_files(trial.spec, trial.run_dir)
     trial.timeline.event(Kind.CENSUS, at="open", items=census.take({}, trial.spec.locked_ports))
     start(trial.guard, [one for one in trial.spec.processes if one.name != LOAD], trial.run_dir)
-    check_receivers(prepared, trial.alerts.receivers)
+    receivers.check(prepared, receivers.told(prepared, trial.spec, trial.alerts.receivers.resolve_receivers))
     trial.start_load()
     return trial
 
@@ -485,21 +485,3 @@ def build_spec(
         (point,) = entry_points(group=PLANTS_GROUP, name=prepared.experiment.plant)
         spec = point.load()(spec)
     return spec
-
-
-def check_receivers(prepared: Prepared, receivers: alerts.Receivers) -> None:
-    """Nobody is woken: each required alert's route, in the live configuration, ends at allowed receivers only."""
-    allowed = set(prepared.target.allow_receivers)
-    for name in (*prepared.experiment.expect.alerts_required, *prepared.experiment.expect.alerts_forbidden):
-        labels = {
-            "alertname": name,
-            "track": "canary",
-            "action": "rollback",
-            "version": prepared.target.versions.canary,
-        }
-        told = {receiver for receiver, _ in receivers.resolve_receivers(labels)}
-        if told - allowed:
-            raise UsageError(
-                f"{prepared.target_path}: {name} would be sent to {sorted(told - allowed)}, allow_receivers has "
-                f"{sorted(allowed)}: add them there if these people may be told during a drill"
-            )
