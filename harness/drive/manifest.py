@@ -14,10 +14,12 @@ import psutil
 
 import harness
 from harness import clock
+from harness.drive import faults
 from harness.drive.prepare import Prepared
 from harness.drive.stack import binaries, rules
 from harness.drive.target.port import Profile
 from harness.evidence.format import RUN_FORMAT
+from harness.plan.experiment import FaultPlan
 
 _PACKAGES = ("locust", "chaostoolkit", "chaostoolkit-lib", "geventhttpclient", "pyarrow", "numpy")
 
@@ -55,7 +57,7 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
         "rollout": msgspec.to_builtins(experiment.rollout),
         "baseline_s": experiment.baseline_s,
         "hold_s": experiment.hold_s,
-        "fault": msgspec.to_builtins(experiment.fault),
+        "fault": fault_of(experiment.fault),
         "fault_weight": experiment.fault_weight,
         "load": load_of(prepared.profile, experiment.load.seed),
         "versions": msgspec.to_builtins(target.versions),
@@ -70,6 +72,14 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
         "settings": prepared.settings.documented(),
         "timing": {"name": target.timing, **msgspec.to_builtins(timing)},
     }
+
+
+def fault_of(plan: FaultPlan | None) -> dict[str, Any] | None:
+    """The fault as planned, whether it marks the answers that it hits, and how the report calls its time."""
+    if plan is None:
+        return None
+    fault = faults.build(plan.kind)
+    return {**msgspec.to_builtins(plan), "marks": fault.marks, "band": fault.band}
 
 
 def load_of(profile: Profile, seed: int) -> dict[str, Any]:

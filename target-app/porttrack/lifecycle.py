@@ -1,4 +1,4 @@
-"""Where an instance stands in its life, for the three probes of an platform that runs it.
+"""Where an instance stands in its life, for the three probes of the platform that runs it.
 
     /startupz   200 once it serves
     /readyz     200 while it wants traffic: from its start until it is told to stop
