@@ -4,9 +4,12 @@
     rest_period     one of them at least 6 h
     rest_week       at least 77 h in any 7 days
 
-`Any` is meant: a window that starts at any instant, not a calendar day. Rest changes only where a window's edge passes
-a shift's edge, so the least rest of a week lies at such an instant. The two longest periods of a day are a maximum
-over such pieces; their least value can also lie where two periods change places, so those instants are tried too.
+`Any` is meant strictly: a window that starts at any instant, not a calendar day, and counts what lies inside it. So
+nobody works more than 12 h in a row, though the convention's own limit on that is 14 h.
+
+Rest changes only where a window's edge passes a shift's edge, so the least rest of a week lies at such an instant. The
+two longest periods of a day are a maximum over such pieces; their least value can also lie where two periods change
+places, so those instants are tried too.
 
 Only windows that touch the new shift are looked at: the others were right before.
 """

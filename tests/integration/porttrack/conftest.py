@@ -14,9 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import psycopg
@@ -121,10 +122,19 @@ def start(database: Database) -> Iterator[Start]:
     """Starts instances; whatever still runs at the end is stopped."""
     started: list[Running] = []
 
-    def start_one(release: str, name: str, track: str = "stable", with_control: bool = True, dsn: str = "") -> Running:
+    def start_one(
+        release: str,
+        name: str,
+        track: str = "stable",
+        with_control: bool = True,
+        dsn: str = "",
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Running:
         port, control = free_port(), free_port()
         argv = [sys.executable, "-m", "porttrack.serve", "--release", release, "--instance", name, "--port", str(port)]
-        environment = {"PORTTRACK_DSN": dsn or database.dsn, "PATH": os.environ["PATH"]}
+        argv += options
+        environment = {"PORTTRACK_DSN": dsn or database.dsn, "PATH": os.environ["PATH"], **environment}
         if with_control:
             argv += ["--control-port", str(control)]
             environment["PORTTRACK_CONTROL_TOKEN"] = TOKEN

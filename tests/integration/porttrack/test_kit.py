@@ -120,6 +120,61 @@ def test_changed_and_incomplete_batches_have_another_hash(stable, database):
     assert 0 == KIT.purge(database.dsn, hurt.run_id)
 
 
+def test_a_healthy_service_breaks_no_invariant(database, sent):
+    """After a run over both releases the store's rows agree, and they are many."""
+    assert [] == list(KIT.invariants(database.reader_dsn, sent.run_id))
+    kinds = Counter(write.kind for write in sent.writes)
+    assert min(kinds[kind] for kind in ("cargo_move", "movement", "staff_assignment", "port_call")) > 5
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("containers_conserved", "UPDATE cargo_inventory SET balance = balance + 1"),
+        ("containers_conserved", "DELETE FROM cargo_inventory"),
+        (
+            "one_berth_one_ship",
+            "UPDATE movements SET berth = 'all', until = ts + interval '9 hours' WHERE kind = 'entry'",
+        ),
+        ("inside", "UPDATE stays SET inside = NOT inside"),
+        (
+            "call_goes_back",
+            "UPDATE port_call_history SET call_id = '11111111-1111-4111-8111-111111111111',"
+            " state = CASE WHEN id % 2 = 0 THEN 'BERTHED' ELSE 'EXPECTED' END",
+        ),
+        ("double_booking", "UPDATE staff_assignments SET staff = 'one'"),
+        ("rest", "UPDATE staff_assignments SET ends = starts + interval '14 hours'"),
+    ],
+)
+def test_a_store_that_contradicts_itself_is_found_out(stable, database, name, statement):
+    """Each invariant, broken by hand in the rows of one run, is named with operations of that run."""
+    with stable.client() as client:
+        hurt = send_run(f"run-{name}", 300, 12, [client], {client: "1.0"})
+    where = " AND" if "WHERE" in statement else " WHERE"
+    with psycopg.connect(database.admin_dsn) as connection:
+        mine = f"op_id >= '{hurt.run_id}-' AND op_id < '{hurt.run_id}.'"
+        assert connection.execute(f"{statement}{where} {mine}").rowcount
+    found = list(KIT.invariants(database.reader_dsn, hurt.run_id))
+    assert 0 == KIT.purge(database.dsn, hurt.run_id)
+    assert name in {one.name for one in found}
+    op_ids = {op_id for one in found for op_id in one.op_ids}
+    assert op_ids
+    assert op_ids <= {write.op_id for write in hurt.writes}
+
+
+def test_the_kit_brings_the_write_token(start, monkeypatch):
+    """Where the service asks for a token, the kit's writes carry the one of its environment."""
+    running = start("1.0", "token-1", environment={"PORTTRACK_WRITE_TOKEN": "letmein"})
+    with running.client() as client:
+        refused = send_run("run-bare", 60, 13, [client], {client: "1.0"})
+        monkeypatch.setenv("PORTTRACK_WRITE_TOKEN", "letmein")
+        taken = send_run("run-token", 60, 13, [client], {client: "1.0"})
+    writes = {write.kind for write in refused.writes}
+    assert {401} == {status for kind, status in refused.statuses if kind in writes}
+    assert {200, 201} == {status for _, status in taken.statuses}
+    assert 0 == running.stop()
+
+
 def test_purge_takes_this_run_and_no_other(stable, database, sent):
     """After a purge nothing of the run is left, and the rows of a run whose id only begins alike are."""
     with stable.client() as client:

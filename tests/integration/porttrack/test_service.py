@@ -260,6 +260,31 @@ def test_sigterm_finishes_what_is_in_flight(start, database):
     assert 2 == KIT.count_rows(database.reader_dsn, "drained")
 
 
+def test_a_draining_instance_serves_on_unready(start, database):
+    """From SIGTERM on /readyz is a 503 while reads and writes are still answered; what is held is finished; exit 0."""
+    running = start("1.0", "draining-1", options=["--drain-s", "0.5"])
+    call, stamp = str(uuid.uuid4()), str(uuid.uuid4())
+    held = f"{running.instance.url}/api/v1/timestamps/{stamp}?hold_ms=1500"
+    headers = {"x-request-id": "draining-1"}
+    with running.client() as client, running.control() as control, ThreadPoolExecutor(1) as pool:
+        ready = client.get("/readyz").status_code
+        answer = pool.submit(httpx.put, held, json={**STAMP, "portCall": call}, headers=headers, timeout=10)
+        for _ in range(2000):
+            if control.get("/in-flight").json() == {"in_flight": 1}:
+                break
+        running.process.send_signal(signal.SIGTERM)
+        for _ in range(2000):
+            if client.get("/readyz").status_code == 503:
+                break
+        statuses = [client.get(path).status_code for path in ("/readyz", "/livez", "/startupz", "/api/v1/berths")]
+        written = post(client, "draining-2", report(21))
+        assert (200, [503, 200, 200, 200]) == (ready, statuses)
+        assert 201 == written.status_code
+        assert 201 == answer.result(timeout=10).status_code
+    assert 0 == running.stop()
+    assert 1 + 2 == KIT.count_rows(database.reader_dsn, "draining")
+
+
 @pytest.mark.slow
 def test_a_statement_that_waits_too_long_is_a_503(stable, database):
     """A write that cannot get its lock within the statement bound is answered 503, and is not there afterwards."""
