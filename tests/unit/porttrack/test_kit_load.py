@@ -89,15 +89,15 @@ def test_profiles(name, rate_rps, users, vessels):
     assert () == profile.left_out
 
 
-def test_writes_are_in_flight_when_traffic_shifts():
-    """In M-held rate x share x time is 42 writes in flight, so ten and more on a canary at 25 %; in M it is 0.7."""
-    in_flight = {}
-    for name in ("M", "M-held"):
-        waits = [int(request.path.partition("hold_ms=")[2] or 0) for _, _, request in run(name)]
-        in_flight[name] = sum(waits) / 1000 / (COUNT / 120)
-    assert pytest.approx(42, rel=0.06) == in_flight["M-held"]
-    assert 0.25 * in_flight["M-held"] > 9.8
-    assert pytest.approx(0.73, rel=0.25) == in_flight["M"]
+@pytest.mark.parametrize(("name", "in_flight"), [("S", 0.12), ("M", 10.9), ("L", 36)])
+def test_writes_are_in_flight_when_traffic_shifts(name, in_flight):
+    """Rate x share x time of the held timestamps is what the profile says; fewer than one answer in thirty waits."""
+    requests = run(name, count=20_000)
+    waits_ms = [int(request.path.partition("hold_ms=")[2] or 0) for _, _, request in requests]
+    seconds = len(requests) / KIT.profiles[name].rate_rps
+    assert pytest.approx(in_flight, rel=0.15) == sum(waits_ms) / 1000 / seconds
+    assert sum(wait_ms > 0 for wait_ms in waits_ms) / len(requests) < 1 / 30
+    assert max(waits_ms) <= 3500
 
 
 def test_the_same_seed_makes_the_same_requests():
@@ -127,7 +127,7 @@ def test_sources_belong_to_the_run():
     assert 24 + 6 + 2 + 2 == len(sources[0])  # sensors, cranes, planners, desks
 
 
-@pytest.mark.parametrize("profile", ["S", "M", "L", "M-held"])
+@pytest.mark.parametrize("profile", ["S", "M", "L"])
 def test_seq_rises_per_key_and_per_vessel(profile):
     """Over the writes of a key, and over the reports of a vessel, seq rises strictly; reads have none."""
     by_key, by_vessel = defaultdict(list), defaultdict(list)
@@ -158,7 +158,7 @@ def test_fleets_of_two_profiles_do_not_meet():
     """But for nonsense MMSIs, which are of nobody, no vessel is in two fleets or twice in one."""
     everyone = [vessel.mmsi for name in PORTS for station in fleet.build(name, random.Random(1)) for vessel in station]
     real = [mmsi for mmsi in everyone if mmsi not in NONSENSE]
-    assert len(real) == len(set(real)) > 3150
+    assert len(real) == len(set(real)) > 2600
 
 
 @pytest.mark.parametrize("name", ["station/M/12", "station/X/00"])
