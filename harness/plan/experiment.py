@@ -4,7 +4,7 @@ The method stays the script, run by Chaos Toolkit; this module reads the same fi
 know before it starts: the load, the rollout's steps, the one fault, the expected outcome. Every problem of
 the file is listed at once; what is stated twice must be stated alike.
 
-Not covered: an experiment without our extension (issue of the adopted service), several faults.
+Not covered: an experiment without our extension, several faults.
 """
 
 from __future__ import annotations
