@@ -90,6 +90,7 @@ CHAIN: Final = (
     "weight_zero_route",
     "shifted",
     "drained",
+    "team_notified",
     "clean",
 )
 

@@ -9,6 +9,7 @@
     notifications/*.json  {"t_ns", "receiver", "body"}: what each receiver got, as received
     readback/service/     rows.parquet and meta.json: the final read through stable
     readback/store/       rows.parquet and meta.json: the final read of the store by a read-only user
+    readback/invariants.json  [{"name", "detail", "op_ids"}]: what the kit found broken, where it has invariants
     config/               rendered Prometheus, rules, Alertmanager, router
     journal.json          Chaos Toolkit's, as it stood when the control closed the trial
     logs/                 every process's output

@@ -92,6 +92,8 @@ class Evidence:
     service: ReadBack
     store: ReadBack
     config_files: tuple[str, ...] = ()  # names of the rendered files, relative to config/
+    # Broken invariants of the kit, {"name", "detail", "op_ids"} each; None where the kit was not asked for them.
+    invariants: tuple[Mapping[str, Any], ...] | None = None
 
     def of(self, *kinds: Kind) -> tuple[Event, ...]:
         """The events of these kinds, in order."""
@@ -110,6 +112,7 @@ def load(run_dir: Path) -> Evidence:
     samples, sample_problems = tables.read_folder(run_dir / "metrics", METRICS)
     routing, routing_problems = _routing(run_dir)
     notifications, notification_problems = _notifications(run_dir)
+    invariants, invariant_problems = _invariants(run_dir / "readback" / "invariants.json")
     return Evidence(
         run_dir=str(run_dir),
         manifest=manifest,
@@ -122,6 +125,7 @@ def load(run_dir: Path) -> Evidence:
             *sample_problems,
             *routing_problems,
             *notification_problems,
+            *invariant_problems,
         ),
         events=events,
         clock=clock,
@@ -133,6 +137,7 @@ def load(run_dir: Path) -> Evidence:
         service=_read_back(run_dir / "readback" / "service"),
         store=_read_back(run_dir / "readback" / "store"),
         config_files=_config_files(run_dir / "config"),
+        invariants=invariants,
     )
 
 
@@ -215,6 +220,20 @@ def _notifications(run_dir: Path) -> tuple[tuple[Notification, ...], tuple[str, 
         except (ValueError, KeyError, TypeError) as error:
             problems.append(f"notifications/{path.name}: {error}")
     return tuple(sorted(found, key=lambda item: item.t_ns)), tuple(problems)
+
+
+def _invariants(path: Path) -> tuple[tuple[Mapping[str, Any], ...] | None, tuple[str, ...]]:
+    """What the kit found broken, None where it was not asked or cannot be read, which is a problem."""
+    if not path.exists():
+        return None, ()
+    try:
+        found = [
+            {"name": str(one["name"]), "detail": str(one["detail"]), "op_ids": list(one["op_ids"])}
+            for one in json.loads(path.read_text())
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        return None, (f"readback/{path.name}: {type(error).__name__}: {error}",)
+    return tuple(found), ()
 
 
 def _config_files(folder: Path) -> tuple[str, ...]:

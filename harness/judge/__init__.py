@@ -1,28 +1,32 @@
 """The judge: what the evidence of one trial means. Pure; the same evidence gives the same findings, bit for bit.
 
     gather     chain.py, facts.py, weights.py   what several checks need, worked out once
-    checks     evidence_check.py generator.py fault.py alert.py rollback.py (promotion.py, traffic.py)
-               data_loss.py cleanup.py          one question each, from those facts to a Finding
+    checks     evidence_check.py generator.py baseline.py fault.py split.py alert.py (detection.py)
+               rollback.py (promotion.py, holding.py, cause.py, traffic.py, team.py) requests.py
+               data_loss.py recovery.py cleanup.py      one question each, from those facts to a Finding
     merge      here                             one verdict, and the headline: the earliest cause
     self_check/                                 could a PASS have been anything else; whoever judges calls it after
 
-Terms. The *ground* of a trial is evidence, generator and fault, as far as they are asked: where one of them
-is not PASS, nothing can be inferred, so a FAIL by inference becomes INCONCLUSIVE. A FAIL by a witness stays:
-a lost write is lost however the load was. The *headline* names, among the checks with the trial's verdict,
-the first in ORDER, and in it the rule that stands for that verdict. A check is *not asked* where the target
-says so, and `fault` where the experiment has none.
+Terms. The *ground* of a trial is evidence, generator, baseline and fault, as far as they are asked: where one of
+them is not PASS, nothing can be inferred, so a FAIL by inference becomes INCONCLUSIVE. A FAIL by a witness stays:
+a lost write is lost however the load was. A *blind* Prometheus is ground for alert and rollback alone: what nobody
+could see nobody could act on. The *headline* names, among the checks with the trial's verdict, the first in ORDER
+that a witness refutes, else the first, and in it the rule that stands for that verdict: what a concrete row shows is
+a better cause than what is missing. A check is *not asked* where the target says so, and `fault` where the
+experiment has none.
+
+The statistical rules of one trial share one budget (statistics.py), so their p-values are gathered before any check.
 
 Why one check that breaks does not end the judgement: a trial cannot be had again, and what the other checks
 say of it may be all that is needed. A broken check is INCONCLUSIVE, so it rules out PASS.
 
-Nothing here reads a clock, a random number, the environment or a socket. Not covered: baseline, split,
-requests and recovery as checks of their own; expectations other than rolled_back and promoted.
+Nothing here reads a clock, a random number, the environment or a socket.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Final, TypeVar
@@ -30,7 +34,22 @@ from typing import Final, TypeVar
 from harness.clock import NS_PER_S
 from harness.evidence.finding import CHAIN, Finding, Findings, Headline, Instant, Rule, RuleKind, Verdict, merge
 from harness.evidence.run import Evidence
-from harness.judge import alert, chain, cleanup, data_loss, evidence_check, fault, generator, rollback
+from harness.judge import (
+    alert,
+    baseline,
+    chain,
+    cleanup,
+    data_loss,
+    detection,
+    evidence_check,
+    fault,
+    generator,
+    recovery,
+    requests,
+    rollback,
+    split,
+    statistics,
+)
 from harness.judge.facts import Facts
 from harness.judge.saying import finding, inference, leading
 
@@ -42,14 +61,21 @@ _Made = TypeVar("_Made")
 CHECKS: Final[dict[str, Check]] = {
     evidence_check.ID: evidence_check.check,
     generator.ID: generator.check,
+    baseline.ID: baseline.check,
     fault.ID: fault.check,
+    split.ID: split.check,
     alert.ID: alert.check,
     rollback.ID: rollback.check,
+    requests.ID: requests.check,
     data_loss.ID: data_loss.check,
+    recovery.ID: recovery.check,
     cleanup.ID: cleanup.check,
 }
 ORDER: Final = tuple(CHECKS)
-GROUND: Final = (evidence_check.ID, generator.ID, fault.ID)
+GROUND: Final = (evidence_check.ID, generator.ID, baseline.ID, fault.ID)
+ALL: Final = frozenset(ORDER)
+SEEN: Final = frozenset({alert.ID, rollback.ID})  # what follows from an alert that somebody could see
+TESTS: Final = (generator.p_values, fault.p_values, split.p_values)
 
 
 def judge(evidence: Evidence) -> Findings:
@@ -72,8 +98,16 @@ def judge(evidence: Evidence) -> Findings:
         checks=checks,
         chain=edges,
         durations_s={name: (low_ns / NS_PER_S, high_ns / NS_PER_S) for name, (low_ns, high_ns) in took.items()},
-        bounds_s={},
+        bounds_s=_bounds_s(facts) if facts else {},
     )
+
+
+def _bounds_s(facts: Facts) -> dict[str, tuple[float, float]]:
+    """The bounds of each duration that has some: of `detect`, where they are known of the alert that fired first."""
+    bounds, _ = attempted(lambda: detection.bounds_s(facts))
+    first, edges = facts.chain["alert_firing"], alert.edges(facts)
+    known = [interval for name, interval in (bounds or {}).items() if edges[name] == first and first.known]
+    return {"detect": known[0]} if known else {}
 
 
 def not_asked_of(evidence: Evidence) -> tuple[str, ...]:
@@ -87,12 +121,18 @@ def not_asked_of(evidence: Evidence) -> tuple[str, ...]:
 def softened(checks: Iterable[Finding]) -> tuple[Finding, ...]:
     """Every FAIL by inference as INCONCLUSIVE where the ground is not PASS; witnesses stay."""
     found = tuple(checks)
-    shaky = [check.id for check in found if check.id in GROUND and check.verdict is not Verdict.PASS]
-    return tuple(_soften(check, shaky) for check in found) if shaky else found
+    shaky = [(check.id, ALL) for check in found if check.id in GROUND and check.verdict is not Verdict.PASS]
+    if any(check.id == alert.ID and _is_blind(check) for check in found):
+        shaky.append((f"{alert.ID}/blind", SEEN))
+    return tuple(_soften(check, [what for what, checks in shaky if check.id in checks]) for check in found)
+
+
+def _is_blind(check: Finding) -> bool:
+    return any(rule.id == "blind" and rule.verdict is not Verdict.PASS for rule in check.rules)
 
 
 def _soften(check: Finding, shaky: Sequence[str]) -> Finding:
-    if not any(_is_inferred_fail(rule) for rule in check.rules):
+    if not shaky or not any(_is_inferred_fail(rule) for rule in check.rules):
         return check
     because = f" (would be FAIL, but nothing can be inferred: {', '.join(shaky)} not PASS)"
     rules = [
@@ -106,18 +146,35 @@ def _is_inferred_fail(rule: Rule) -> bool:
     return rule.verdict is Verdict.FAIL and rule.kind is RuleKind.INFERENCE
 
 
+def _is_refuted(rule: Rule) -> bool:
+    return rule.verdict is Verdict.FAIL and rule.kind is RuleKind.WITNESS
+
+
 def headline_of(checks: Sequence[Finding], verdict: Verdict) -> Headline:
     """The earliest cause of the verdict; empty for a PASS."""
     if verdict is Verdict.PASS:
         return Headline("", "", "")
-    check = next(check for check in checks if check.verdict is verdict)
+    with_it = [check for check in checks if check.verdict is verdict]
+    refuted = [check for check in with_it if verdict is Verdict.FAIL and any(_is_refuted(rule) for rule in check.rules)]
+    check = (refuted or with_it)[0]
     rule = leading(check.rules, verdict)
     return Headline(check.id, rule.id, rule.says)
 
 
 def gathered(evidence: Evidence) -> tuple[Facts | None, str]:
-    """The shared facts, or None and where gathering them broke."""
-    return attempted(lambda: chain.gather(evidence))
+    """The shared facts, or None and where gathering them broke. A test that breaks has no p; its check says why."""
+    facts, why = attempted(lambda: chain.gather(evidence))
+    if facts is None:
+        return None, why
+    p_values: dict[str, float] = {}
+    for test in TESTS:
+        p_values |= _p_values(test, facts)
+    return replace(facts, p_values=p_values, refuted=statistics.refuted(p_values)), ""
+
+
+def _p_values(test: Callable[[Facts], Mapping[str, float]], facts: Facts) -> Mapping[str, float]:
+    found, _ = attempted(lambda: test(facts))
+    return found or {}
 
 
 def asked(check: Check, name: str, facts: Facts) -> Finding:

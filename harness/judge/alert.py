@@ -1,22 +1,26 @@
 """alert: did the required rules fire for the right version when they had to, and no forbidden one.
 
 Terms. An alert *fires* at each raw sample of `ALERTS{alertstate="firing"}` with the canary's track and
-version. Its *edge* is the first of those after the first faulted answer. It is *blind time* when
-Prometheus has no sample of anything for more than three evaluation intervals: an alert may have fired
-there unseen. It is *idle time* when it has no sample that only the rules make: a Prometheus that scrapes
-and evaluates nothing never fires, which must not look like a service that is well. *Notified*: the
-harness's own recorder, one more receiver of the same route, got a firing notification about it.
-*Resolved*: it does not fire in the last RESOLVED_S of the samples.
+version; one that asks to hold fires for the service, whatever its labels. Its *edge* is the first of those after
+the first faulted answer. It is *blind time* when Prometheus has no sample of anything for more than three
+evaluation intervals: an alert may have fired there unseen. Blind time *matters* from the first faulted answer
+until every required alert fired, or would be late. It is *idle time* when it has no sample that only the rules
+make: a Prometheus that scrapes and evaluates nothing never fires, which must not look like a service that is
+well. *Notified*: the harness's own recorder, one more receiver of the same route, got a firing notification
+about it. *Resolved*: it does not fire in the last RESOLVED_S of the samples. The *bounds* of an alert are the
+quantiles that chance alone leaves of its detection, where the manifest has its rule's parameters (bounds.py).
 
 Measured: for every required alert `<name>_detect_s_min` and `<name>_detect_s_max`, edge less first faulted
-answer; `firing_samples_count`, of all alerts; `forbidden_samples_count`; `blind_s_max` and
-`idle_s_max`, the longest such stretch while the load ran; `notifications_count`.
+answer, and its bounds where known, `<name>_bound_s_min`, `<name>_bound_s_max`; `firing_samples_count`, of all
+alerts; `forbidden_samples_count`; `blind_s_max` and `idle_s_max`, the longest such stretch while the load ran;
+`blind_when_it_mattered_s_max`; `notifications_count`, of Alertmanager.
 
 A trial that requires no alert is asked only for the forbidden ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +28,8 @@ import numpy as np
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Finding, Instant, Rule, Verdict, merge
 from harness.evidence.format import Kind
-from harness.judge.chain import alert_edge, between, notified_ns, rollback_decision
+from harness.judge.chain import TEAM, alert_edge, between, notified_ns, rollback_decision
+from harness.judge.detection import bounds_s
 from harness.judge.facts import Facts, longest_gap_ns
 from harness.judge.saying import Interval, bounded, finding, inference, seconds, unless, witness
 
@@ -37,21 +42,24 @@ NOTIFY_S_MAX: Final = 10.0
 
 
 def check(facts: Facts) -> Finding:
-    """Up to six rules; only `forbidden` where no alert is required."""
+    """Up to eight rules; only `forbidden` where no alert is required."""
+    bounds = bounds_s(facts)
     rules = [_forbidden(facts)]
     if facts.required:
         missing = _missing(facts)
         rules = [
             _not_before(facts),
+            _blind(facts),
             _fired(facts, missing),
             _in_time(facts, missing),
+            *_in_bounds(facts, bounds),
             _notification(facts, missing),
             *rules,
             _resolved(facts),
         ]
     names = ", ".join(facts.required)
     well = f"{names} fired, was notified and resolved" if names else "No forbidden alert fired"
-    return finding(ID, rules, _measured(facts), well)
+    return finding(ID, rules, _measured(facts, bounds), well)
 
 
 def edges(facts: Facts) -> dict[str, Instant]:
@@ -60,14 +68,18 @@ def edges(facts: Facts) -> dict[str, Instant]:
     return {alert: alert_edge(facts, alert, "firing", after) for alert in facts.required}
 
 
-def _measured(facts: Facts) -> dict[str, Any]:
+def _measured(facts: Facts, bounds: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     measured: dict[str, Any] = {
         "firing_samples_count": int((facts.alerts.state == "firing").sum()),
         "forbidden_samples_count": sum(int(facts.alerts.firing(name).size) for name in _forbidden_names(facts)),
-        "notifications_count": len(facts.evidence.notifications),
+        "notifications_count": _notifications_count(facts),
         "blind_s_max": blind_ns(facts, facts.start_ns, facts.stop_ns) / NS_PER_S,
         "idle_s_max": _idle_ns(facts) / NS_PER_S,
     }
+    if facts.required:
+        measured["blind_when_it_mattered_s_max"] = blind_ns(facts, *_mattered_ns(facts)) / NS_PER_S
+    for alert, (best_s, worst_s) in bounds.items():
+        measured[f"{alert}_bound_s_min"], measured[f"{alert}_bound_s_max"] = best_s, worst_s
     for alert, took in _detects(facts).items():
         measured[f"{alert}_detect_s_min"], measured[f"{alert}_detect_s_max"] = took[0] / NS_PER_S, took[1] / NS_PER_S
     return measured
@@ -87,8 +99,30 @@ def blind_ns(facts: Facts, start_ns: int, end_ns: int) -> int:
     return longest_gap_ns(facts.evidence.samples["t_ns"], start_ns, end_ns)
 
 
-def _is_blind(facts: Facts, start_ns: int, end_ns: int) -> bool:
-    return blind_ns(facts, start_ns, end_ns) > BLIND_EVALUATIONS * facts.evaluation_ns
+def _mattered_ns(facts: Facts) -> tuple[int, int]:
+    """When Prometheus had to see: see the module's terms. All of the load where no answer was faulted."""
+    first = facts.chain["first_faulted_response"]
+    if not first.known:
+        return facts.start_ns, facts.stop_ns
+    late_ns = first.hi_ns + round(facts.limit_s("detect_s_max") * NS_PER_S)
+    found = edges(facts).values()
+    until_ns = max(edge.lo_ns for edge in found) if all(edge.known for edge in found) else late_ns
+    return first.lo_ns, max(first.lo_ns, min(until_ns, late_ns, facts.stop_ns))
+
+
+def _blind(facts: Facts) -> Rule:
+    start_ns, end_ns = _mattered_ns(facts)
+    gap_ns = blind_ns(facts, start_ns, end_ns)
+    count = int(((facts.evidence.samples["t_ns"] >= start_ns) & (facts.evidence.samples["t_ns"] <= end_ns)).sum())
+    says = (
+        f"Prometheus had {count} samples in the {(end_ns - start_ns) / NS_PER_S:.1f} s that mattered, the longest hole "
+        f"is {gap_ns / NS_PER_S:.1f} s; {BLIND_EVALUATIONS} evaluations are allowed"
+    )
+    return inference("blind", unless(start_ns == 0 or gap_ns > BLIND_EVALUATIONS * facts.evaluation_ns), says)
+
+
+def _notifications_count(facts: Facts) -> int:
+    return sum(one.receiver != TEAM for one in facts.evidence.notifications)
 
 
 def _idle_ns(facts: Facts) -> int:
@@ -124,8 +158,8 @@ def _missing(facts: Facts) -> tuple[Verdict, str]:
     if not first.known:
         return Verdict.FAIL, f"It had nothing to fire for: {first.unknown}"
     end_ns = first.hi_ns + round(facts.limit_s("detect_s_max") * NS_PER_S)
-    if _is_blind(facts, first.lo_ns, end_ns):
-        gap_s = blind_ns(facts, first.lo_ns, end_ns) / NS_PER_S
+    if _blind(facts).verdict is not Verdict.PASS:
+        gap_s = blind_ns(facts, *_mattered_ns(facts)) / NS_PER_S
         return Verdict.INCONCLUSIVE, f"{silent[0]}, but Prometheus was blind for {gap_s:.1f} s when it should have"
     lasted_ns = _lasted_until_ns(facts) - first.lo_ns
     if lasted_ns < end_ns - first.hi_ns:
@@ -135,9 +169,11 @@ def _missing(facts: Facts) -> tuple[Verdict, str]:
 
 
 def _lasted_until_ns(facts: Facts) -> int:
-    """The end of load and fault. Where a rollback was decided the fault is healed after it: for a required alert the
+    """The end of load and fault. Where the controller acted the fault is healed after it: for a required alert the
     load counts alone, for anything else the canary's last request, after which no rule could see the fault."""
     decision = rollback_decision(facts)
+    if facts.holds and facts.chain["decided"].known:
+        return facts.stop_ns
     if decision is not None:
         shifted = facts.chain["shifted"]
         other = decision.data["alert"] not in facts.required and shifted.known
@@ -149,7 +185,9 @@ def _lasted_until_ns(facts: Facts) -> int:
 def _fired(facts: Facts, missing: tuple[Verdict, str]) -> Rule:
     verdict, why = missing
     count = len(facts.required)
-    return inference("fired", verdict, why or f"{count} of {count} required alerts fired for {facts.versions[1]}")
+    of_service = all(facts.alerts.is_of_service(alert) for alert in facts.required)
+    whom = "the service" if of_service else facts.versions[1]
+    return inference("fired", verdict, why or f"{count} of {count} required alerts fired for {whom}")
 
 
 def _in_time(facts: Facts, missing: tuple[Verdict, str]) -> Rule:
@@ -160,6 +198,22 @@ def _in_time(facts: Facts, missing: tuple[Verdict, str]) -> Rule:
     alert, took = max(detects.items(), key=lambda item: item[1][1])
     says = f"{alert} fired {seconds(took)} after the first faulted answer; {limit_s:g} s are allowed"
     return inference("in_time", verdict, says)
+
+
+def _in_bounds(facts: Facts, bounds: Mapping[str, tuple[float, float]]) -> tuple[Rule, ...]:
+    """One rule where an alert that fired has bounds, none else."""
+    detects = _detects(facts)
+    for alert, (best_s, worst_s) in bounds.items():
+        if alert not in detects:
+            continue
+        low_ns, high_ns = detects[alert]
+        outside = high_ns < best_s * NS_PER_S or low_ns > worst_s * NS_PER_S
+        says = (
+            f"{alert} fired {seconds(detects[alert])} after the first faulted answer; chance leaves {best_s:.3f} to "
+            f"{worst_s:.3f} s but for one trial in a thousand"
+        )
+        return (inference("in_bounds", unless(outside), says),)
+    return ()
 
 
 def _notification(facts: Facts, missing: tuple[Verdict, str]) -> Rule:
@@ -173,7 +227,7 @@ def _notification(facts: Facts, missing: tuple[Verdict, str]) -> Rule:
         watched_s = (facts.stop_ns - edge.hi_ns) / NS_PER_S
         says = f"{alert} fired, and no receiver was notified within the {watched_s:.1f} s after it"
         return inference("notification", Verdict.FAIL if watched_s >= wait_s else Verdict.INCONCLUSIVE, says)
-    count = len(facts.evidence.notifications)
+    count = _notifications_count(facts)
     return inference("notification", Verdict.PASS, f"Every required alert was notified ({count} notifications came)")
 
 

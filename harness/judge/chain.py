@@ -2,7 +2,7 @@
 
 Terms, and why each interval is as wide as it is:
 
-    fault_on                the injector's call, bracketed by two reads of the clock
+    fault_on                the injector's first call, bracketed by two reads of the clock
     first_faulted_response  the first answer with the injector's mark that was complete after fault_on began
     alert_pending, _firing  the evaluation whose ALERTS sample first has that state. An alert has no state
                             between evaluations, so lo is the sample's stamp (less clock slack) and not the
@@ -10,17 +10,19 @@ Terms, and why each interval is as wide as it is:
                             than an interval late would have been skipped, so hi is one interval after it, or
                             the first notification about it where that came earlier
     notified                the recorder's own stamp
-    decided                 the controller's record, written before it called the router: a claim
+    decided                 the controller's record of the decision that the experiment expects, to roll back or to
+                            hold, written before it called the router: a claim
     weight_zero_status      from the last read above 0 to the first read of 0 after the decision (after the
     weight_zero_route       fault where nothing was decided), of the controller's status and of the router
     shifted                 the latest dispatch to the canary in the router's log, give or take clock slack
     drained                 the latest completion of one, the same and the log's resolution of 1 ms
+    team_notified           the recorder's own stamp of what the controller told its team after the decision
     clean                   from the last bad answer before GOOD_SECONDS good seconds in a row to the first
                             answer after it. A second is good when it has answers and none of them is bad: no
                             answer at all, a status of 500 or more, or the injector's mark
 
 An edge that never came, or that the experiment does not lead to, says why it is unknown.
-Not covered: several faults; the first one counts.
+Not covered: faults of several kinds in one trial.
 """
 
 from __future__ import annotations
@@ -34,12 +36,16 @@ import numpy as np
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.finding import CHAIN, Instant
 from harness.evidence.format import Kind
-from harness.evidence.run import Evidence
+from harness.evidence.run import Evidence, Notification
 from harness.evidence.timeline import Event
 from harness.judge.facts import (
+    CANARY_TRACK,
+    HOLD,
     Array,
     Facts,
     alert_samples,
+    bad_answers,
+    canary_start_ns,
     clock_slack_ns,
     evaluated_ns,
     index_in,
@@ -49,6 +55,7 @@ from harness.judge.facts import (
 from harness.judge.saying import Interval
 from harness.judge.weights import weight_edge
 
+TEAM: Final = "team"  # the receiver under which the recorder keeps what the controller tells its team
 GOOD_SECONDS: Final = 10
 DURATIONS: Final = {
     "detect": ("first_faulted_response", "alert_firing"),
@@ -70,9 +77,11 @@ def gather(evidence: Evidence) -> Facts:
         evidence=evidence,
         tracks=tracks_of(evidence, route_of),
         route_of=route_of,
+        bad=bad_answers(evidence),
         due=due,
         start_ns=start_ns,
         stop_ns=stop_ns,
+        canary_ns=canary_start_ns(evidence),
         slack_ns=clock_slack_ns(evidence),
         alerts=alert_samples(evidence),
         evaluated_ns=evaluated_ns(evidence),
@@ -95,6 +104,7 @@ def chain_of(facts: Facts) -> dict[str, Instant]:
     chain["weight_zero_status"] = _weight_zero(facts, Kind.CONTROLLER_READ, since)
     chain["weight_zero_route"] = _weight_zero(facts, Kind.WEIGHT_READ, since)
     chain["shifted"], chain["drained"] = _canary_end(facts)
+    chain["team_notified"] = _team_notified(facts, chain["decided"])
     chain["clean"] = _clean(facts, after)
     return {name: chain[name] for name in CHAIN}
 
@@ -155,7 +165,9 @@ def alert_edge(facts: Facts, alert: str, state: str, after: Instant) -> Instant:
     times = facts.alerts.of_canary(alert, state, facts.versions[1])
     times = times[times >= after.lo_ns]
     if times.size == 0:
-        return Instant(unknown=f"{alert} was never {state} for version {facts.versions[1]} on the canary")
+        of_service = facts.alerts.is_of_service(alert)
+        whose = "" if of_service else f" for version {facts.versions[1]} on the canary"
+        return Instant(unknown=f"{alert} was never {state}{whose}")
     lo_ns, hi_ns = int(times[0]) - facts.slack_ns, int(times[0]) + facts.evaluation_ns
     if state == "firing":
         heard = [at_ns for at_ns in notified_ns(facts, alert) if at_ns >= lo_ns]
@@ -164,7 +176,7 @@ def alert_edge(facts: Facts, alert: str, state: str, after: Instant) -> Instant:
 
 
 def notified_ns(facts: Facts, alert: str) -> list[int]:
-    """When any receiver got a firing notification about `alert` and the canary's version, in order."""
+    """When any receiver got a firing notification of `alert` about what it must be about, in order."""
     found = []
     for notification in facts.evidence.notifications:
         entries = notification.body.get("alerts", ())
@@ -174,9 +186,10 @@ def notified_ns(facts: Facts, alert: str) -> list[int]:
 
 
 def _is_about(entry: Mapping[str, Any], alert: str, version: str) -> bool:
+    """Like AlertSamples.of_canary: the canary's version, or the service where the alert asks to hold."""
     labels = entry.get("labels", {})
-    same = labels.get("alertname") == alert and labels.get("version") == version
-    return bool(same and entry.get("status") == "firing")
+    mine = labels.get("version") == version or (labels.get("track") != CANARY_TRACK and labels.get("action") == HOLD)
+    return bool(mine and labels.get("alertname") == alert and entry.get("status") == "firing")
 
 
 def _first_notified(facts: Facts, after: Instant) -> Instant:
@@ -189,16 +202,43 @@ def _first_notified(facts: Facts, after: Instant) -> Instant:
 
 
 def _decided(facts: Facts) -> Instant:
-    event = rollback_decision(facts)
-    if event is None:
-        return Instant(unknown="no rollback was decided" if facts.rolls_back else NO_ROLLBACK)
-    return Instant(event.t_ns, event.t_ns, f"timeline: {event.source}'s record")
+    event = hold_decision(facts) if facts.holds else rollback_decision(facts)
+    if event is not None:
+        return Instant(event.t_ns, event.t_ns, f"timeline: {event.source}'s record")
+    if facts.holds:
+        return Instant(unknown="no hold was decided")
+    return Instant(unknown="no rollback was decided" if facts.rolls_back else NO_ROLLBACK)
 
 
 def rollback_decision(facts: Facts) -> Event | None:
     """The controller's first decision to roll back."""
-    decisions = [event for event in facts.evidence.of(Kind.DECIDED) if event.data["decision"] == "roll_back"]
+    return _first_decision(facts, "roll_back")
+
+
+def hold_decision(facts: Facts) -> Event | None:
+    """The controller's first decision to go no further."""
+    return _first_decision(facts, HOLD)
+
+
+def _first_decision(facts: Facts, decision: str) -> Event | None:
+    decisions = [event for event in facts.evidence.of(Kind.DECIDED) if event.data["decision"] == decision]
     return decisions[0] if decisions else None
+
+
+def told_team(facts: Facts, since_ns: int) -> list[Notification]:
+    """What the controller told its team since this instant, in order."""
+    return [one for one in facts.evidence.notifications if one.receiver == TEAM and one.t_ns >= since_ns]
+
+
+def _team_notified(facts: Facts, decided: Instant) -> Instant:
+    if not decided.known:
+        return Instant(unknown=decided.unknown)
+    if not facts.has_team:
+        return Instant(unknown="nobody kept what the controller told its team")
+    told = told_team(facts, decided.lo_ns)
+    if not told:
+        return Instant(unknown="the team was not told")
+    return Instant(told[0].t_ns, told[0].t_ns, f"notifications: {TEAM}")
 
 
 def _weight_zero(facts: Facts, kind: Kind, since: Instant) -> Instant:
@@ -231,10 +271,7 @@ def _canary_end(facts: Facts) -> tuple[Instant, Instant]:
 def _clean(facts: Facts, after: Instant) -> Instant:
     if not after.known:
         return Instant(unknown=after.unknown)
-    operations = facts.evidence.operations
-    done_ns, status = operations["done_ns"], operations["status"]
-    unanswered = (status == 0) & (operations["outcome"] != "ok")
-    bad = unanswered | (status >= 500) | (operations["fault_mark"] != "")
+    done_ns, bad = facts.evidence.operations["done_ns"], spoiled(facts.evidence)
     later = done_ns >= after.lo_ns
     bad_ns, good_ns = np.unique(done_ns[later & bad]), np.unique(done_ns[later & ~bad])
     candidates = _long_quiet(bad_ns, good_ns)
@@ -243,6 +280,13 @@ def _clean(facts: Facts, after: Instant) -> Instant:
         if counts.all():
             return Instant(last_bad_ns, first_good_ns, "operations: done")
     return Instant(unknown=f"no {GOOD_SECONDS} good seconds in a row came after the first faulted answer")
+
+
+def spoiled(evidence: Evidence) -> Array:
+    """Which operations make their second a bad one, see `clean`. Shape (n,) bool."""
+    operations = evidence.operations
+    unanswered = (operations["status"] == 0) & (operations["outcome"] != "ok")
+    return np.asarray(unanswered | (operations["status"] >= 500) | (operations["fault_mark"] != ""))
 
 
 def _long_quiet(bad_ns: Array, good_ns: Array) -> Sequence[tuple[int, int]]:

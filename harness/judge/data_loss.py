@@ -14,6 +14,7 @@ without a row). Two reads at the end look for it: the *service* read, through st
     order            two writes of one key, the first acknowledged before the second was sent, stored the other
                      way round
     recovered        unknown, and there         dropped   unknown, and not there        (both legal)
+    invariants       what the kit says must hold of the whole store, whoever wrote it, and does not
     unverified       acknowledged, and a read ended early or began before the acknowledgement. Never a witness:
                      what was not read is not lost
 
@@ -24,13 +25,15 @@ nobody named are not the canary's here, which is the choice that proves less.
 
 Measured: `attempted_count`, `acked_count`, `failed_count`, `unknown_count`, `acked_canary_count`,
 `acked_nobody_count` (no version named), `unverified_count`; for each of the terms above `<term>_count` and,
-for what can be a witness, `<term>_op_ids`, at most ten; `loss_rate_detectable`.
+for what can be a witness, `<term>_op_ids`, at most ten; `loss_rate_detectable`; where the kit has invariants
+`invariants_count` and `invariants_op_ids`, at most ten.
 
 Not covered: reads during the trial (stale and regressed ones), lost updates of conditional writes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,7 +81,7 @@ class Found:
 
 
 def check(facts: Facts) -> Finding:
-    """Ten rules: seven witnesses, three on whether a zero means anything."""
+    """Ten rules: seven witnesses, three on whether a zero means anything; one more where the kit has invariants."""
     ledger = ledger_of(facts)
     service, store = found_in((facts.evidence.service, facts.evidence.store), ledger)
     seen = offenders(ledger, service, store, _scheduled_writes(facts, _STOP_GRACE_NS))
@@ -86,6 +89,7 @@ def check(facts: Facts) -> Finding:
     rules = (
         *_lost_rules(seen, int(ledger.acked.sum()), int(facts.expect["write_lost_count_max"])),
         *_wrong_rules(seen, int(ledger.op_id.size), service.place.size + store.place.size),
+        *_invariants(facts.evidence.invariants),
         _verified(facts, ledger, service, store),
         _vacuous(facts, ledger, canary_count),
         _power(canary_count, float(facts.expect["loss_rate_detectable_max"])),
@@ -94,6 +98,7 @@ def check(facts: Facts) -> Finding:
         **_counts(ledger, service, store),
         **_listed(seen),
         "loss_rate_detectable": rate_detectable(canary_count),
+        **_broken(facts.evidence.invariants),
     }
     well = f"All {int(ledger.acked.sum())} acknowledged writes are there, once, unchanged and in order"
     return finding(ID, rules, measured, well)
@@ -265,6 +270,22 @@ def _wrong_rules(seen: dict[str, Array], attempted_count: int, rows_count: int) 
         ),
         witness("order", verdict("order"), _says(seen["order"], f"stand behind a later write of their key, {of}")),
     )
+
+
+def _invariants(broken: Sequence[Mapping[str, Any]] | None) -> tuple[Rule, ...]:
+    """One rule where the kit was asked, none else."""
+    if broken is None:
+        return ()
+    first = f", the first: {broken[0]['name']}: {broken[0]['detail']}" if broken else ""
+    says = f"{len(broken)} invariants of the kit do not hold{first}"
+    return (witness("invariants", unless(bool(broken), Verdict.FAIL), says),)
+
+
+def _broken(broken: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    if broken is None:
+        return {}
+    op_ids = sorted({str(op_id) for one in broken for op_id in one["op_ids"]})
+    return {"invariants_count": len(broken), "invariants_op_ids": op_ids[:LISTED_MAX]}
 
 
 def _says(op_ids: Array, what: str, zero: str = "") -> str:

@@ -2,7 +2,9 @@
 
 Terms. An operation's *track* is who answered it: stable or canary by the version in the answer, else by
 the cluster that the router's log gives for its op_id, else nobody; `OTHER` is a version that is neither.
-A schedule row is *due* when its instant lies before the load was asked to stop. *Clock slack* is how far
+A schedule row is *due* when its instant lies before the load was asked to stop. An operation has a *bad answer*
+when what came of it is not ok, though it was sent. The *canary's start* is the first sign that the rollout began:
+the control's word, the controller's, or a weight above 0. *Clock slack* is how far
 an instant that came with a wall stamp can be off: the widest clock sample plus the drift of the two
 clocks against each other over the whole trial, which bounds any error of interpolating between samples.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +31,10 @@ NOBODY: Final = 0
 STABLE: Final = 1
 CANARY: Final = 2
 OTHER: Final = 3
+CANARY_TRACK: Final = "canary"  # the label `track` of what is about the canary
+HOLD: Final = "hold"  # the label `action` of an alert that asks to go no further, and the decision to do so
 _ROLLED_BACK: Final = "rolled_back"
+_HELD: Final = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +46,55 @@ class AlertSamples:
     state: Array
     track: Array
     version: Array
+    action: Array
 
     def firing(self, alert: str) -> Array:
         """Instants at which `alert` fired, whatever its labels. Shape (m,)."""
         return np.asarray(self.t_ns[(self.alert == alert) & (self.state == "firing")])
 
     def of_canary(self, alert: str, state: str, version: str) -> Array:
-        """Instants at which `alert` was in `state` for this version on the canary's track. Shape (m,)."""
-        chosen = (self.alert == alert) & (self.state == state) & (self.track == "canary") & (self.version == version)
-        return np.asarray(self.t_ns[chosen])
+        """Instants at which `alert` was in `state` for what it must be about. Shape (m,).
+
+        An alert that speaks of the canary must speak of this version. One of no track, or one that asks to hold, is
+        about the service, whatever its labels; one of another track alone, that does not ask to hold, counts nowhere.
+        """
+        about = (self.track == CANARY_TRACK) & (self.version == version)
+        if self.is_of_service(alert):
+            about = self._of_service
+        return np.asarray(self.t_ns[(self.alert == alert) & (self.state == state) & about])
+
+    def is_of_service(self, alert: str) -> bool:
+        """Whether `alert` has samples about the service and none about the canary."""
+        mine = self.alert == alert
+        return bool((mine & self._of_service).any() and not (mine & (self.track == CANARY_TRACK)).any())
+
+    @property
+    def _of_service(self) -> Array:
+        return np.asarray((self.track == "") | (self.action == HOLD))
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One trial. `tracks` and `route_of` have one entry an operation, `due` one a schedule row."""
+    """One trial. `tracks`, `route_of` and `bad` have one entry an operation, `due` one a schedule row.
+
+    `p_values` are those of all tests of the trial, by check and what is tested; `refuted` are the names of those that
+    the budget, shared among them, lets turn red.
+    """
 
     evidence: Evidence
     tracks: Array  # int8: NOBODY, STABLE, CANARY or OTHER
     route_of: Array  # int64: the operation's row in routing, -1 without one
+    bad: Array  # bool: sent, and not ok
     due: Array  # bool
     start_ns: int  # the schedule's zero; 0 where the load never started
     stop_ns: int  # when the load was asked to stop, else the last event
+    canary_ns: int  # the canary's start; 0 where the rollout never began
     slack_ns: int
     alerts: AlertSamples
     evaluated_ns: Array  # int64: instants of samples that only an evaluation of the rules makes
     chain: Mapping[str, Instant]
+    p_values: Mapping[str, float] = field(default_factory=dict)
+    refuted: frozenset[str] = frozenset()
 
     @property
     def expect(self) -> Mapping[str, Any]:
@@ -77,6 +106,16 @@ class Facts:
     def rolls_back(self) -> bool:
         """Whether the experiment expects a rollback."""
         return bool(self.expect["outcome"] == _ROLLED_BACK)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the experiment expects the rollout to be held."""
+        return bool(self.expect["outcome"] == _HELD)
+
+    @property
+    def has_team(self) -> bool:
+        """Whether what the controller tells its team is in the evidence."""
+        return self.evidence.manifest.get("team") is True
 
     @property
     def versions(self) -> tuple[str, str]:
@@ -151,6 +190,7 @@ def alert_samples(evidence: Evidence) -> AlertSamples:
         state=label("alertstate"),
         track=label("track"),
         version=label("version"),
+        action=label("action"),
     )
 
 
@@ -167,6 +207,20 @@ def load_span(evidence: Evidence) -> tuple[int, int]:
     asked = evidence.of(Kind.LOAD_STOP_REQUESTED)
     last_ns = max((event.t_ns for event in evidence.events), default=0)
     return (int(started[0].data["start_ns"]) if started else 0), (asked[0].t_ns if asked else last_ns)
+
+
+def canary_start_ns(evidence: Evidence) -> int:
+    """See the module's terms; 0 where there is no sign of it."""
+    signs = [event.t_ns for event in evidence.of(Kind.PHASE) if event.data["phase"] == "canary"]
+    signs += [event.t_ns for event in evidence.of(Kind.ROLLOUT_STARTED)]
+    signs += [int(event.data["lo_ns"]) for event in evidence.of(Kind.WEIGHT_READ) if event.data["weight"] > 0]
+    return min(signs, default=0)
+
+
+def bad_answers(evidence: Evidence) -> Array:
+    """Which operations were sent and are not ok. Shape (n,) bool."""
+    operations = evidence.operations
+    return np.asarray((operations["outcome"] != "ok") & (operations["sent_ns"] > 0))
 
 
 def clock_slack_ns(evidence: Evidence) -> int:

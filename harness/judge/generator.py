@@ -3,8 +3,11 @@
 Terms. A row of the schedule is *due* when its instant lies before the control asked the load to stop; the
 load's own word for its end is not taken, it may have died. An operation is *sent* when it left the load
 process; one that the in-flight cap turned away has a row but was never sent. *Lag* is sent minus intended.
+A schedule is *honest* when it goes on to the stop and has the rows that the profile's rate promises: a load that
+shortened or thinned its own schedule could send all of it.
 
-Measured: `due_count`, `sent_count`, `not_sent_count` operations; `lag_p50_s`, `lag_p99_s`, `lag_s_max`;
+Measured: `due_count`, `sent_count`, `not_sent_count` operations; `planned_rate_rps`, rows due a second;
+`planned_until_s`, the schedule's last row, from the zero; `lag_p50_s`, `lag_p99_s`, `lag_s_max`;
 `cpu_p95_percent` of one core, of the load process; `silent_seconds_count`, whole seconds with rows due and
 nothing sent.
 
@@ -13,6 +16,7 @@ No rule can FAIL: a weak load says nothing about the service.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -21,17 +25,23 @@ from harness.clock import NS_PER_S
 from harness.evidence.finding import Finding, Rule
 from harness.evidence.format import Kind
 from harness.judge.facts import Array, Facts, index_in
-from harness.judge.saying import finding, inference, percent, unless
+from harness.judge.saying import budgeted, finding, inference, percent, unless
+from harness.judge.statistics import poisson_two_sided_p
 
 ID: Final = "generator"
 OFFERED_SHARE_MIN: Final = 0.99
 LAG_SCRAPES_MAX: Final = 0.25  # later than a quarter of a scrape interval, load moves to another sample
 CPU_PERCENT_MAX: Final = 85.0  # measured: above it the load process itself begins to queue
 LOAD: Final = "load"
+PLANNED: Final = f"{ID}/planned"
+# How long before the stop the last row may be: a second for the way of the stop, and ten mean gaps, which one honest
+# schedule in 22,000 exceeds.
+SHORT_S_MAX: Final = 1.0
+SHORT_GAPS_MAX: Final = 10
 
 
 def check(facts: Facts) -> Finding:
-    """Seven rules, all INCONCLUSIVE where they do not hold."""
+    """Eight rules, all INCONCLUSIVE where they do not hold."""
     operations = facts.evidence.operations
     sent_ns = operations["sent_ns"]
     sent = sent_ns > 0
@@ -42,6 +52,7 @@ def check(facts: Facts) -> Finding:
     silent = silent_seconds(facts)
     rules = (
         _traffic(int(sent.sum())),
+        _planned(facts),
         _offered(sent_due_count, int(due_ids.size)),
         _no_gap(silent, int(due_ids.size), facts.start_ns),
         _lag(lag_s, LAG_SCRAPES_MAX * float(facts.evidence.manifest["timing"]["scrape_s"])),
@@ -56,9 +67,32 @@ def check(facts: Facts) -> Finding:
         "silent_seconds_count": int(silent.size),
         **_lags(lag_s),
     }
+    if due_ids.size:
+        measured["planned_rate_rps"] = int(due_ids.size) / _span_s(facts)
+        measured["planned_until_s"] = _planned_until_s(facts)
     if cpu.size:
         measured["cpu_p95_percent"] = float(np.percentile(cpu, 95))
     return finding(ID, rules, measured, f"{int(sent.sum())} requests were sent as planned")
+
+
+def p_values(facts: Facts) -> Mapping[str, float]:
+    """The p of the schedule's rate over the load's span, as PLANNED; none where nothing was due."""
+    count = int(facts.due.sum())
+    if count == 0:
+        return {}
+    return {PLANNED: poisson_two_sided_p(count, _rate_rps(facts) * _span_s(facts))}
+
+
+def _rate_rps(facts: Facts) -> float:
+    return float(facts.evidence.manifest["load"]["rate_rps"])
+
+
+def _span_s(facts: Facts) -> float:
+    return (facts.stop_ns - facts.start_ns) / NS_PER_S
+
+
+def _planned_until_s(facts: Facts) -> float:
+    return int(facts.evidence.schedule["offset_ns"].max()) / NS_PER_S
 
 
 def load_cpu_percent(facts: Facts) -> Array:
@@ -91,6 +125,21 @@ def _lags(lag_s: Array) -> dict[str, float]:
 
 def _traffic(sent_count: int) -> Rule:
     return inference("traffic", unless(sent_count == 0), f"{sent_count} requests were sent")
+
+
+def _planned(facts: Facts) -> Rule:
+    count = int(facts.due.sum())
+    if count == 0:
+        return inference("planned", unless(True), "No row of the schedule was due, so no load was planned")
+    rate_rps, until_s, span_s = _rate_rps(facts), _planned_until_s(facts), _span_s(facts)
+    if until_s < span_s - SHORT_S_MAX - SHORT_GAPS_MAX / rate_rps:
+        says = f"The schedule ends at {until_s:.1f} s, and the load was asked to stop at {span_s:.1f} s"
+        return inference("planned", unless(True), says)
+    says = (
+        f"The schedule goes on to the stop and has {count} rows in {span_s:.1f} s where {rate_rps:g} a second are "
+        f"promised: p = {facts.p_values.get(PLANNED, 1.0):.2g}, {budgeted(facts)}"
+    )
+    return inference("planned", unless(PLANNED in facts.refuted), says)
 
 
 def _offered(sent_count: int, due_count: int) -> Rule:

@@ -1,8 +1,8 @@
 """rollback, where the experiment expects promotion: did a healthy canary get everything, and keep it.
 
 Terms. *Finished*: the controller says promoted and its status shows weight 100. The *route* is at 100 from
-the first read of 100 in the router. After it, a dispatch to stable is late (traffic.py). The *hold*: hold_s
-at 100 in which no read is below 100 and no forbidden alert fires.
+the first read of 100 in the router. After it, a dispatch to stable is late (traffic.py), and a read below 100
+*flaps*. The *hold*: hold_s at 100 that were watched, and in which no forbidden alert fired.
 
 Measured: `late_count`, requests to stable after that, `late_op_ids`, `watched_count`; `hold_s` observed.
 """
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Finding, Instant, Rule, Verdict
 from harness.evidence.format import Kind
@@ -20,20 +18,21 @@ from harness.judge import traffic
 from harness.judge.chain import rollback_decision
 from harness.judge.facts import Facts
 from harness.judge.saying import LISTED_MAX, finding, inference, unless, witness
-from harness.judge.weights import reads, watched_ns, weight_edge
+from harness.judge.weights import held_reads, hold_until_ns, reads, watched_ns, weight_edge
 
 ID: Final = "rollback"
 FULL: Final = 100.0
 
 
 def check(facts: Facts) -> Finding:
-    """Five rules."""
+    """Six rules."""
     full = weight_edge(facts, Kind.WEIGHT_READ, facts.start_ns, FULL)
     late = traffic.late_dispatches(facts, "stable", full.hi_ns) if full.known else None
     rules = (
         _no_rollback(facts),
         _finished(facts),
         _route(full),
+        _flapping(facts, full),
         _traffic(facts, full, late),
         _hold(facts, full),
     )
@@ -78,24 +77,28 @@ def _traffic(facts: Facts, full: Instant, late: traffic.Late | None) -> Rule:
     return witness("traffic", traffic.verdict_of(late), traffic.says_of(late, "stable"))
 
 
+def _flapping(facts: Facts, full: Instant) -> Rule:
+    if not full.known:
+        return witness("flapping", Verdict.INCONCLUSIVE, f"Weight 100 was never there to come down: {full.unknown}")
+    after, weight = held_reads(facts, Kind.WEIGHT_READ, full)
+    down = weight[after & (weight < FULL)]
+    if down.size:
+        says = f"The router showed {down[0]:g} % for the canary again after it had shown 100 %"
+        return witness("flapping", Verdict.FAIL, says)
+    return witness("flapping", Verdict.PASS, f"0 of {int(after.sum())} reads were below 100 after the first of it")
+
+
 def _hold(facts: Facts, full: Instant) -> Rule:
     hold_s = float(facts.evidence.manifest["hold_s"])
     if not full.known:
-        return witness("hold", Verdict.INCONCLUSIVE, f"Weight 100 was never there to be held: {full.unknown}")
-    until_ns = max(full.hi_ns + round(hold_s * NS_PER_S), facts.stop_ns)
-    lo_ns, hi_ns, weight = reads(facts, Kind.WEIGHT_READ)
-    after = (lo_ns >= full.hi_ns) & (hi_ns <= until_ns)
-    down = np.flatnonzero(after & (weight < FULL))
-    if down.size:
-        says = f"The router showed {weight[down[0]]:g} % for the canary again after it had shown 100 %"
-        return witness("hold", Verdict.FAIL, says)
+        return inference("hold", Verdict.INCONCLUSIVE, f"Weight 100 was never there to be held: {full.unknown}")
+    until_ns = hold_until_ns(facts, full)
     for alert in facts.expect["alerts_forbidden"]:
         times = facts.alerts.firing(alert)
         if ((times - facts.slack_ns > full.hi_ns) & (times <= until_ns)).any() and facts.clocks_known:
-            return witness(
+            return inference(
                 "hold", Verdict.FAIL, f"The forbidden alert {alert} fired while the canary had all the traffic"
             )
     watched_s = watched_ns(facts, full.hi_ns) / NS_PER_S
-    count = int(after.sum())
-    says = f"{count} reads of 100 % in {watched_s:.1f} s without a forbidden alert; {hold_s:g} s must be watched"
-    return witness("hold", unless(watched_s < hold_s), says)
+    says = f"Weight 100 was watched for {watched_s:.1f} s without a forbidden alert; {hold_s:g} s must be"
+    return inference("hold", unless(watched_s < hold_s), says)

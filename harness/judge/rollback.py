@@ -4,14 +4,15 @@ Terms. *Decided*: the controller's own record says roll_back; a claim, which the
 canary's weight is read from three places that can disagree: the controller's *status*, the router's live
 *route*, and the *traffic* itself. The *cause* is right when the decision names a required alert and came
 after the first faulted answer and after that alert fired. *Shifted*: the latest dispatch to the canary;
-*drained*: its last completion. The *hold* is the time after weight 0 in the route in which it must stay 0.
+*drained*: its last completion. The *hold* is the time after weight 0 in the route in which it must stay 0; a
+read above 0 in it *flaps*. The team was *told* when its receiver got version, decision, outcome and reason.
 
 Measured: `shift_s_min`, `shift_s_max`, `drain_s_min`, `drain_s_max`; `late_count`, requests to the canary
 after it was out, `late_op_ids`, and `watched_count`, requests that could have been; `hold_s` observed;
 `readback_version`.
 
-What an experiment that expects promotion asks stands in promotion.py. Where the fault, the alert or the
-decision never came, what should have followed is FAIL by inference, and says what was missing.
+What an experiment that expects promotion or a hold asks stands in promotion.py and holding.py. Where the fault,
+the alert or the decision never came, what should have followed is FAIL by inference, and says what was missing.
 """
 
 from __future__ import annotations
@@ -23,30 +24,32 @@ import numpy as np
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Finding, Instant, Rule, Verdict
 from harness.evidence.format import Kind
-from harness.judge import alert, promotion, traffic
+from harness.judge import cause, holding, promotion, team, traffic
 from harness.judge.chain import durations_ns, rollback_decision
 from harness.judge.facts import Facts
 from harness.judge.saying import LISTED_MAX, bounded, finding, inference, seconds, unless, witness
-from harness.judge.weights import reads, watched_ns
+from harness.judge.weights import held_reads, reads, watched_ns
 
 ID: Final = "rollback"
 
 
 def check(facts: Facts) -> Finding:
-    """Nine rules for `rolled_back`, five for `promoted`."""
+    """Ten rules for `rolled_back`, and `team_told` where a team is on record; see promotion.py and holding.py."""
     if not facts.rolls_back:
-        return promotion.check(facts)
+        return holding.check(facts) if facts.holds else promotion.check(facts)
     late = _late(facts)
     rules = (
         _decided(facts),
         _cause(facts),
         _weight(facts),
         _route(facts),
+        _flapping(facts),  # before the traffic, which follows from it
         _traffic(facts, late),
         _hold(facts),
-        _in_time(facts),
+        _late_shift(facts),
         _drained(facts),
         _stable_runs(facts),
+        *team.rules(facts, rollback_decision(facts)),
     )
     return finding(ID, rules, _measured(facts, late), "Stable has all the traffic again, for this cause and in time")
 
@@ -85,22 +88,7 @@ def _cause(facts: Facts) -> Rule:
     event = rollback_decision(facts)
     if event is None:
         return inference("cause", Verdict.FAIL, "No rollback was decided, so it has no cause")
-    name, first = str(event.data["alert"]), facts.chain["first_faulted_response"]
-    if name not in facts.required:
-        says = f"It was decided for {name or 'no alert'!r}, which is not required: {event.data['reason']}"
-        return witness("cause", Verdict.FAIL, says)
-    on = facts.chain["fault_on"]
-    if on.known and event.t_ns < (first.lo_ns if first.known else on.lo_ns):
-        return witness("cause", Verdict.FAIL, "The rollback was decided before the first faulted answer")
-    edge = alert.edges(facts)[name]
-    if not edge.known:
-        return witness(
-            "cause", Verdict.INCONCLUSIVE, f"It was decided for {name}, but no sample shows why: {edge.unknown}"
-        )
-    after_s = (event.t_ns - edge.lo_ns) / NS_PER_S
-    if after_s < 0:
-        return witness("cause", Verdict.FAIL, f"It was decided for {name} {-after_s:.3f} s before that alert fired")
-    return witness("cause", Verdict.PASS, f"It was decided for {name}, at most {after_s:.3f} s after that alert fired")
+    return witness("cause", *cause.of(facts, event, "The rollback"))
 
 
 def _weight(facts: Facts) -> Rule:
@@ -128,38 +116,41 @@ def _traffic(facts: Facts, late: traffic.Late | None) -> Rule:
     return witness("traffic", traffic.verdict_of(late), traffic.says_of(late, "canary"))
 
 
+def _flapping(facts: Facts) -> Rule:
+    zero = facts.chain["weight_zero_route"]
+    if not zero.known:
+        return witness("flapping", Verdict.INCONCLUSIVE, f"Weight 0 was never there to come back: {zero.unknown}")
+    after, weight = held_reads(facts, Kind.WEIGHT_READ, zero)
+    up = np.flatnonzero(after & (weight > 0))
+    if up.size:
+        _, hi_ns, _ = reads(facts, Kind.WEIGHT_READ)
+        at_s = (int(hi_ns[up[0]]) - zero.hi_ns) / NS_PER_S
+        says = f"The router showed {weight[up[0]]:g} % for the canary again {at_s:.1f} s after weight 0"
+        return witness("flapping", Verdict.FAIL, says)
+    return witness("flapping", Verdict.PASS, f"0 of {int(after.sum())} reads were above 0 after the first of 0")
+
+
 def _hold(facts: Facts) -> Rule:
     zero, hold_s = facts.chain["weight_zero_route"], float(facts.evidence.manifest["hold_s"])
     if not zero.known:
-        says = f"Weight 0 was never there to be held: {zero.unknown}"
-        return witness("hold", Verdict.INCONCLUSIVE, says)
-    lo_ns, hi_ns, weight = reads(facts, Kind.WEIGHT_READ)
-    until_ns = max(zero.hi_ns + round(hold_s * NS_PER_S), facts.stop_ns)
-    after = (lo_ns >= zero.hi_ns) & (hi_ns <= until_ns)
-    up = np.flatnonzero(after & (weight > 0))
-    if up.size:
-        at_s = (int(hi_ns[up[0]]) - zero.hi_ns) / NS_PER_S
-        says = f"The router showed {weight[up[0]]:g} % for the canary again {at_s:.1f} s after weight 0"
-        return witness("hold", Verdict.FAIL, says)
+        return inference("hold", Verdict.INCONCLUSIVE, f"Weight 0 was never there to be held: {zero.unknown}")
     watched_s = watched_ns(facts, zero.hi_ns) / NS_PER_S
-    says = (
-        f"0 of {int(after.sum())} reads were above 0 in {watched_s:.1f} s after weight 0; {hold_s:g} s must be watched"
-    )
-    return witness("hold", unless(watched_s < hold_s), says)
+    says = f"The router's weight was watched for {watched_s:.1f} s after weight 0; {hold_s:g} s must be"
+    return inference("hold", unless(watched_s < hold_s), says)
 
 
-def _in_time(facts: Facts) -> Rule:
+def _late_shift(facts: Facts) -> Rule:
     limit_s, durations = facts.limit_s("shifted_s_max"), durations_ns(facts.chain)
     zero = facts.chain["weight_zero_route"]
     if not zero.known or "shift" not in durations:
         first, shifted = facts.chain["first_faulted_response"], facts.chain["shifted"]
         why = first.unknown or shifted.unknown or zero.unknown
-        return inference("in_time", Verdict.FAIL, f"The traffic was not shifted within {limit_s:g} s: {why}")
+        return inference("late", Verdict.FAIL, f"The traffic was not shifted within {limit_s:g} s: {why}")
     took = durations["shift"]
     says = (
         f"The last request went to the canary {seconds(took)} after the first faulted answer; {limit_s:g} s are allowed"
     )
-    return inference("in_time", bounded(took, limit_s), says)
+    return inference("late", bounded(took, limit_s), says)
 
 
 def _drained(facts: Facts) -> Rule:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Finding, Rule, RuleKind, Verdict, merge
+from harness.judge.facts import Facts
+from harness.judge.statistics import BUDGET
 
 LISTED_MAX: Final = 10  # offenders named in a finding; the evidence has them all
 
@@ -53,6 +55,12 @@ def bounded(interval: Interval, limit_s: float) -> Verdict:
     if interval[1] <= limit_ns:
         return Verdict.PASS
     return Verdict.FAIL if interval[0] > limit_ns else Verdict.INCONCLUSIVE
+
+
+def budgeted(facts: Facts) -> str:
+    """What a p has to be below: the budget of all tests of the trial together."""
+    count = len(facts.p_values)
+    return f"{count} test{'' if count == 1 else 's'} of the trial share {BUDGET:g}"
 
 
 def seconds(interval: Interval) -> str:

@@ -41,6 +41,18 @@ def weight_edge(facts: Facts, kind: Kind, since_ns: int, wanted: float) -> Insta
     return Instant(max(earliest_ns, since_ns), int(hi_ns[reached[0]]), f"timeline: {kind}")
 
 
+def hold_until_ns(facts: Facts, edge: Instant) -> int:
+    """Until when a weight that was reached at `edge` must stay: hold_s on, and for as long as the load runs."""
+    hold_s = float(facts.evidence.manifest["hold_s"])
+    return max(edge.hi_ns + round(hold_s * NS_PER_S), facts.stop_ns)
+
+
+def held_reads(facts: Facts, kind: Kind, edge: Instant) -> tuple[Array, Array]:
+    """(which reads of `kind` began after `edge` and lie in its hold, every read's weight). Shapes (n,)."""
+    lo_ns, hi_ns, weight = reads(facts, kind)
+    return np.asarray((lo_ns >= edge.hi_ns) & (hi_ns <= hold_until_ns(facts, edge))), weight
+
+
 def watched_ns(facts: Facts, since_ns: int) -> int:
     """How long the router's weight was read after `since_ns` without a hole longer than READ_GAP_S_MAX."""
     _, hi_ns, _ = reads(facts, Kind.WEIGHT_READ)

@@ -9,7 +9,18 @@ import msgspec
 
 from harness.plan.validate import Problems, convert, nearest
 
-CHECKS = ("generator", "fault", "alert", "rollback", "data_loss", "cleanup")
+CHECKS = (
+    "generator",
+    "baseline",
+    "fault",
+    "split",
+    "alert",
+    "rollback",
+    "requests",
+    "data_loss",
+    "recovery",
+    "cleanup",
+)
 
 
 class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

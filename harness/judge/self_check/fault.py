@@ -90,7 +90,7 @@ def _no_router_log(facts: Facts) -> Evidence:
 MUTATIONS: Final = (
     Mutation("fault_marks_erased", fault.ID, "landed", _marks_erased),
     Mutation("fault_of_other_strength", fault.ID, "strength", _other_strength),
-    Mutation("stable_answer_marked", fault.ID, "aimed", _stable_marked),
+    Mutation("stable_answer_marked", fault.ID, "mis_aimed", _stable_marked),
     Mutation("marked_before_the_fault", fault.ID, "confined", _marked_before),
     Mutation("marked_after_the_heal", fault.ID, "confined", _marked_after),
     Mutation("router_retried", fault.ID, "honest_router", _router_retried),
