@@ -6,9 +6,10 @@ disk as a real, sealed run directory, so that `run.load` gives it back.
 
     passing()    a fault at 10 s, the alert at 13.3 s, the rollback at 13.4 s, everything there afterwards
     promoted()   no fault; 50 %, then 100 % from 10 s, promoted at 12 s
+    held()       a fault on both tracks at 10 s, the service's alert at 13.3 s, held at 50 % from 13.4 s on
 
 Seconds (`_s`) count from the load's zero. Even rows of the schedule go to the canary while its weight is
-50, rows 0 and 1 of each four write, three in ten of the canary's answers are spoiled while the fault is on.
+50, rows 0 and 1 of each four write, three in ten of a broken track's answers are spoiled while the fault is on.
 
 Not covered: unknown operations, retries, gaps; tests put them in.
 """
@@ -51,6 +52,16 @@ FULL_S: Final = 10.0  # promoted(): weight 100 from here on
 FINISHED_S: Final = 12.0
 ALERT: Final = "CanaryErrorRatioHigh"
 SERVICE_ALERT: Final = "ServiceErrorRatioHigh"
+_TITLES: Final = {
+    "rolled_back": ("canary-5xx", "30 % of the canary's answers are 503"),
+    "promoted": ("healthy-release", "A healthy release"),
+    "held": ("fault-on-both", "30 % of all answers are 503"),
+}
+_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
+    "rolled_back": (ALERT,),
+    "promoted": (),
+    "held": (SERVICE_ALERT,),
+}
 PROCESSES: Final = (
     "store",
     "stable-1",
@@ -85,7 +96,7 @@ def wall_at_ns(seconds: float) -> int:
     return WALL_ZERO_NS + round(seconds * NS_PER_S)
 
 
-# -- the two histories --------------------------------------------------------------------------------------------
+# -- the three histories ------------------------------------------------------------------------------------------
 
 
 def passing() -> Evidence:
@@ -98,9 +109,15 @@ def promoted() -> Evidence:
     return _trial("promoted")
 
 
+def held() -> Evidence:
+    """A trial with a fault on both tracks that expects `held` and deserves PASS."""
+    return _trial("held")
+
+
 def _trial(outcome: str) -> Evidence:
     operations = [_operation(index, outcome) for index in range(int(STOP_S * RATE_RPS))]
-    events = _common_events() + (_rollback_events() if outcome == "rolled_back" else _promotion_events())
+    own = {"rolled_back": _rollback_events, "promoted": _promotion_events, "held": _hold_events}
+    events = _common_events() + own[outcome]()
     bare = Evidence(
         run_dir="",
         manifest=_manifest(outcome),
@@ -112,7 +129,7 @@ def _trial(outcome: str) -> Evidence:
         schedule=tables.columns(SCHEDULE.empty_table()),
         routing=tables.columns(ROUTING.empty_table()),
         samples=tables.columns(METRICS.empty_table()),
-        notifications=(_notification(FIRING_S + 0.1),) if outcome == "rolled_back" else (),
+        notifications=_notifications(outcome),
         service=ReadBack(_read_meta(30.5, "stable-1", "1.0"), tables.columns(READBACK.empty_table())),
         store=ReadBack(_read_meta(30.8, "store", ""), tables.columns(READBACK.empty_table())),
     )
@@ -132,34 +149,36 @@ def _trial(outcome: str) -> Evidence:
 
 def _manifest(outcome: str) -> Row:
     back = outcome == "rolled_back"
+    name, title = _TITLES[outcome]
     return {
         "format": RUN_FORMAT,
         "run_id": RUN_ID,
         "harness_version": "0.1.0",
         "opened_utc": "20260102T030405Z",
         "experiment": {
-            "path": f"experiments/{'canary-5xx' if back else 'healthy-release'}.yaml",
+            "path": f"experiments/{name}.yaml",
             "sha256": "e" * 64,
-            "title": "30 % of the canary's answers are 503" if back else "A healthy release",
-            "slug": "canary-5xx" if back else "healthy-release",
+            "title": title,
+            "slug": name,
             "document": {},
         },
         "target": {"path": "experiments/targets/local.yaml", "sha256": "a" * 64, "name": "local", "document": {}},
         "expect": {
             "outcome": outcome,
-            "alerts_required": [ALERT] if back else [],
+            "alerts_required": list(_REQUIRED[outcome]),
             "alerts_forbidden": [SERVICE_ALERT] if back else [ALERT],
             "detect_s_max": 10.0,
             "shifted_s_max": 12.0,
             "drained_s_max": 5.0,
             "write_lost_count_max": 0,
             "loss_rate_detectable_max": 0.1,
+            "split_points_max": None,
         },
-        "rollout": {"steps": [50, 100], "step_s": 5.0},
+        "rollout": {"steps": [50, 100], "step_s": 5.0, "strategy": "shift"},
         "baseline_s": 5.0,
         "hold_s": 8.0,
-        "fault": {"kind": "http_5xx", "share": 0.3, "deadline_s": 60.0, "arguments": {}} if back else None,
-        "fault_weight": 50 if back else None,
+        "fault": _fault(outcome),
+        "fault_weight": None if outcome == "promoted" else 50,
         "load": {
             "profile": "S",
             "seed": 7,
@@ -174,6 +193,7 @@ def _manifest(outcome: str) -> Row:
         "versions": {"stable": "1.0", "canary": "1.1"},
         "headers": {"version": "x-version", "instance": "x-instance", "track": "x-track", "fault": "x-fault"},
         "not_asked": [],
+        "team": True,
         "plant": "",
         "components": {"python": "3.11.7"},
         "durability": {"fsync": "on", "synchronous_commit": "on"},
@@ -182,6 +202,14 @@ def _manifest(outcome: str) -> Row:
         "settings": {},
         "timing": {"name": "drill", "scrape_s": 1, "evaluation_s": 1, "group_wait_s": 0, "rules": "rules/drill.yaml"},
     }
+
+
+def _fault(outcome: str) -> Row | None:
+    """The fault of a manifest, on both tracks where a hold is expected."""
+    if outcome == "promoted":
+        return None
+    tracks = ["canary", "stable"] if outcome == "held" else ["canary"]
+    return {"kind": "http_5xx", "share": 0.3, "deadline_s": 60.0, "tracks": tracks, "arguments": {}}
 
 
 # -- rows ---------------------------------------------------------------------------------------------------------
@@ -197,14 +225,19 @@ def track_of(index: int, outcome: str = "rolled_back") -> str:
     due_s = index / RATE_RPS
     if outcome == "promoted" and due_s >= FULL_S:
         return "canary"
-    end_s = SHIFTED_S if outcome == "rolled_back" else FULL_S
+    end_s = {"rolled_back": SHIFTED_S, "promoted": FULL_S, "held": STOP_S}[outcome]
     return "canary" if CANARY_S <= due_s < end_s and index % 2 == 0 else "stable"
 
 
-def is_faulted(index: int) -> bool:
-    """Whether row `index` of `passing` is spoiled: the canary's, while the fault is on, three of each ten."""
-    on = FAULT_S < index / RATE_RPS < HEALED_S and track_of(index) == "canary"
-    return on and index // 2 % 10 in {1, 4, 7}
+def is_faulted(index: int, outcome: str = "rolled_back") -> bool:
+    """Whether row `index` is spoiled: the canary's, or anybody's where both are broken; three of each ten."""
+    broken = {"rolled_back": track_of(index) == "canary", "promoted": False, "held": True}[outcome]
+    return broken and FAULT_S < index / RATE_RPS < HEALED_S and index // 2 % 10 in {1, 4, 7}
+
+
+def user_of(index: int) -> int:
+    """Who sends row `index`: each of four users two rows in turn, of which one goes to the canary at 50 %."""
+    return index // 2 % 4
 
 
 def op_id(index: int) -> str:
@@ -215,7 +248,7 @@ def op_id(index: int) -> str:
 def _due(index: int) -> Row:
     return {
         "op_id": op_id(index),
-        "user": index % 4,
+        "user": user_of(index),
         "kind": "report" if is_write(index) else "look",
         "offset_ns": round(index / RATE_RPS * NS_PER_S),
     }
@@ -223,12 +256,12 @@ def _due(index: int) -> Row:
 
 def _operation(index: int, outcome: str) -> Row:
     track = track_of(index, outcome)
-    faulted = outcome == "rolled_back" and is_faulted(index)
+    faulted = is_faulted(index, outcome)
     intended_ns = at_ns(index / RATE_RPS)
     writes = is_write(index)
     return {
         "op_id": op_id(index),
-        "user": index % 4,
+        "user": user_of(index),
         "kind": "report" if writes else "look",
         "key": f"ship-{index % 3}",
         "seq": index if writes else -1,
@@ -277,6 +310,11 @@ def _read_rows(operations: Sequence[Row]) -> list[Row]:
     return rows
 
 
+def read_rows(evidence: Evidence) -> list[Row]:
+    """What a read would give of these operations: every acknowledged write once, in the order of its key."""
+    return _read_rows(rows_of(evidence, "operations"))
+
+
 def _read_meta(started_s: float, instance: str, version: str) -> Row:
     return {
         "complete": True,
@@ -298,23 +336,56 @@ def sample(seconds: float, name: str, value: float = 1.0, **labels: str) -> Row:
     }
 
 
-def alert_sample(seconds: float, state: str, alert: str = ALERT, version: str = "1.1") -> Row:
-    """One sample of ALERTS for the canary."""
-    return sample(seconds, "ALERTS", alertname=alert, alertstate=state, track="canary", version=version)
+def alert_sample(
+    seconds: float,
+    state: str,
+    alert: str = ALERT,
+    version: str = "1.1",
+    track: str = "canary",
+    action: str = "rollback",
+) -> Row:
+    """One sample of ALERTS, by default for the canary."""
+    return sample(seconds, "ALERTS", alertname=alert, alertstate=state, track=track, version=version, action=action)
+
+
+def service_sample(seconds: float, state: str) -> Row:
+    """One sample of ALERTS for the service: stable is ill, and the rollout should go no further."""
+    return alert_sample(seconds, state, SERVICE_ALERT, "1.0", "stable", "hold")
 
 
 def _sample_rows(outcome: str) -> list[Row]:
     """A scrape and an evaluation a second, longer than the load; the alert until its 5 s window is empty."""
     rows = [sample(second + 0.1, "up", job="porttrack", track="canary") for second in range(-3, 33)]
     rows += [sample(second + 0.3, "track:http_requests:rate5s", 10.0, track="canary") for second in range(-3, 33)]
-    if outcome == "rolled_back":
-        rows.append(alert_sample(PENDING_S, "pending"))
-        rows += [alert_sample(FIRING_S + second, "firing") for second in range(6)]
+    about = {"rolled_back": alert_sample, "held": service_sample}.get(outcome)
+    if about is not None:
+        rows.append(about(PENDING_S, "pending"))
+        rows += [about(FIRING_S + second, "firing") for second in range(6)]
     return rows
 
 
+def _notifications(outcome: str) -> tuple[Notification, ...]:
+    """What Alertmanager told the recorder when the alert fired, and what the stepper told its team."""
+    if outcome == "promoted":
+        return ()
+    (alert,) = _REQUIRED[outcome]
+    return (_notification(FIRING_S + 0.1, alert=alert), team_message(DECIDED_S + 0.05, outcome=outcome, alert=alert))
+
+
+def team_message(seconds: float, **said: Any) -> Notification:
+    """What the stepper told its team, as the recorder kept it; `said` stands in the body, over what a rollback says."""
+    outcome = said.get("outcome", "rolled_back")
+    decision, weight = ("hold", 50) if outcome == "held" else ("roll_back", 0)
+    alert = said.get("alert", ALERT)
+    body = {"version": "1.1", "decision": decision, "outcome": outcome, "reason": f"{alert} fires", "alert": alert}
+    return Notification(at_ns(seconds), "team", {**body, "weight": weight, **said})
+
+
 def _notification(seconds: float, status: str = "firing", alert: str = ALERT) -> Notification:
-    labels = {"alertname": alert, "track": "canary", "version": "1.1", "action": "rollback"}
+    about = {"track": "canary", "version": "1.1", "action": "rollback"}
+    if alert == SERVICE_ALERT:
+        about = {"track": "stable", "version": "1.0", "action": "hold"}
+    labels = {"alertname": alert, **about}
     entry = {"status": status, "labels": labels, "fingerprint": "f1f1", "startsAt": "2026-01-02T03:04:18Z"}
     return Notification(at_ns(seconds), "harness-recorder", {"version": "4", "status": status, "alerts": [entry]})
 
@@ -341,11 +412,13 @@ def _common_events() -> list[Event]:
         event(-0.6, "control", Kind.PHASE, phase="baseline"),
         event(-0.1, "load", Kind.LOAD_READY),
         event(-0.05, "load", Kind.LOAD_STARTED, start_ns=ZERO_NS),
+        event(4.88, "control", Kind.HYPOTHESIS, when="before", met=True),
         event(4.9, "control", Kind.PHASE, phase="canary"),
         event(CANARY_S - 0.03, "stepper", Kind.ROLLOUT_STARTED, steps=[50, 100], step_s=5.0),
         _decided(CANARY_S - 0.02, "step", 50),
         event(CANARY_S - 0.01, "stepper", Kind.WEIGHT_SET, weight=50),
         event(24.0, "control", Kind.PHASE, phase="verify"),
+        event(29.95, "control", Kind.HYPOTHESIS, when="after", met=True),
         event(STOP_S, "control", Kind.LOAD_STOP_REQUESTED),
         event(
             30.02,
@@ -416,6 +489,7 @@ def _rollback_events() -> list[Event]:
         _decided(DECIDED_S, "roll_back", 0, ALERT),
         event(SHIFTED_S, "stepper", Kind.WEIGHT_SET, weight=0),
         event(SHIFTED_S + 0.01, "stepper", Kind.ROLLOUT_FINISHED, outcome="rolled_back"),
+        event(DECIDED_S + 0.06, "stepper", Kind.TEAM_TOLD, status=200, attempts=1, message=""),
         event(13.6, "control", Kind.OUTCOME, outcome="rolled_back"),
         event(13.61, "control", Kind.PHASE, phase="rollback"),
         event(HEALED_S + 0.02, "control", Kind.FAULT_HEALED, **healed),
@@ -424,6 +498,31 @@ def _rollback_events() -> list[Event]:
             lambda s: "idle" if s < CANARY_S else "progressing" if s < SHIFTED_S else "rolled_back",
         ),
     ]
+
+
+def _hold_events() -> list[Event]:
+    labels = {"alertname": SERVICE_ALERT, "track": "stable", "version": "1.0", "action": "hold"}
+    alerts = [{"name": SERVICE_ALERT, "status": "firing", "fingerprint": "f1f1", "labels": labels}]
+    arguments = {"share": 0.3, "deadline_s": 60.0}
+    events = [
+        event(9.0, "control", Kind.PHASE, phase="fault"),
+        event(10.1, "control", Kind.PHASE, phase="detect"),
+        event(DECIDED_S - 0.01, "stepper", Kind.WEBHOOK_RECEIVED, alerts=alerts),
+        _decided(DECIDED_S, "hold", 50, SERVICE_ALERT),
+        event(DECIDED_S, "stepper", Kind.ROLLOUT_FINISHED, outcome="held"),
+        event(DECIDED_S + 0.06, "stepper", Kind.TEAM_TOLD, status=200, attempts=1, message=""),
+        event(13.6, "control", Kind.OUTCOME, outcome="held"),
+        *_polls(
+            lambda s: 50 if s >= CANARY_S else 0,
+            lambda s: "idle" if s < CANARY_S else "progressing" if s < DECIDED_S else "held",
+        ),
+    ]
+    for place, instance in enumerate(("canary-1", "stable-1")):
+        for kind, begins_s in ((Kind.FAULT_ON, FAULT_S), (Kind.FAULT_HEALED, HEALED_S)):
+            starts_s = begins_s + place * 0.03
+            span = {"lo_ns": at_ns(starts_s), "hi_ns": at_ns(starts_s + 0.02), "fault": "http_5xx"}
+            events.append(event(starts_s + 0.02, "control", kind, **span, instances=[instance], arguments=arguments))
+    return events
 
 
 def _promotion_events() -> list[Event]:
@@ -562,8 +661,15 @@ def with_read_meta(evidence: Evidence, name: str, **values: Any) -> Evidence:
 
 
 def with_notifications(evidence: Evidence, *notifications: Notification) -> Evidence:
-    """With these notifications and no others."""
-    return replace(evidence, notifications=notifications)
+    """With these notifications of Alertmanager and no others; what the team was told stays."""
+    kept = tuple(one for one in evidence.notifications if one.receiver == "team")
+    return replace(evidence, notifications=tuple(sorted((*notifications, *kept), key=lambda one: one.t_ns)))
+
+
+def with_team_messages(evidence: Evidence, *messages: Notification) -> Evidence:
+    """With these messages to the team and no others; what Alertmanager said stays."""
+    kept = tuple(one for one in evidence.notifications if one.receiver != "team")
+    return replace(evidence, notifications=tuple(sorted((*messages, *kept), key=lambda one: one.t_ns)))
 
 
 def notification(seconds: float, status: str = "firing", alert: str = ALERT) -> Notification:
@@ -588,6 +694,8 @@ def write(evidence: Evidence, run_dir: Path) -> None:
     _write_notifications(evidence, run_dir)
     for name in _READS:
         _write_read(evidence, name, run_dir / "readback" / name)
+    if evidence.invariants is not None:
+        (run_dir / "readback" / "invariants.json").write_text(json.dumps(list(evidence.invariants)))
     seal.seal(run_dir, complete=evidence.complete)
 
 

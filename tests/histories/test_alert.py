@@ -28,6 +28,28 @@ def with_samples(*rows):
     return h.added(h.passing(), "samples", *rows)
 
 
+def with_rules():
+    """The manifest knows the parameters of the required alert's rule, so its detection has bounds."""
+    timing = {**h.passing().manifest["timing"], "window_s": 5, "for_s": 1}
+    words = {"share_over": 0.05, "count_min": 3, "times_stable": 3, "was_nought": True}
+    return h.with_manifest(h.passing(), timing={**timing, "share_rules": {h.ALERT: words}})
+
+
+def firing_moved(evidence, by_ms):
+    """Pending, firing, notification and all that followed came so much later."""
+
+    def move(row):
+        return {**row, "wall_ms": row["wall_ms"] + by_ms} if row["name"] == "ALERTS" else row
+
+    moved = h.changed(evidence, "samples", move)
+    return h.with_notifications(moved, h.notification(13.4 + by_ms / 1_000))
+
+
+def undecided(evidence):
+    """The controller never decided to roll back; the rest went as it did."""
+    return h.without_events(evidence, Kind.DECIDED, lambda event: event.data["decision"] == "roll_back")
+
+
 def firing_until(seconds):
     """The alert goes on firing, a sample a second, up to `seconds`."""
     return with_samples(*(h.alert_sample(19.3 + n, "firing") for n in range(int(seconds - 19.3) + 1)))
@@ -37,6 +59,11 @@ def never_fired(verdict):
     """What is red when the required alert never fired."""
     red = dict.fromkeys(("alert/fired", "alert/in_time", "alert/notification"), verdict)
     return {**red, "rollback/cause": OPEN}
+
+
+def blind_when_it_mattered(evidence, last_s=14.2):
+    """Prometheus has no sample for three seconds and more in which the alert should have fired."""
+    return h.dropped(evidence, "samples", between_s(11.2, last_s))
 
 
 CASES = [
@@ -63,8 +90,11 @@ CASES = [
         {
             **never_fired(OPEN),
             "evidence/clock": OPEN,
+            "baseline/silent": OPEN,
             "fault/strength": OPEN,
+            "split/measured": OPEN,
             "alert/not_before": OPEN,
+            "alert/blind": OPEN,
             "alert/forbidden": OPEN,
             "alert/resolved": OPEN,
             "rollback/traffic": OPEN,
@@ -92,12 +122,39 @@ CASES = [
     ),
     fires(
         "alert",
+        "blind",
+        lambda: blind_when_it_mattered(without_firing()),
+        OPEN,
+        "Prometheus had 14 samples in the 10.0 s that mattered, the longest hole is 3.2 s; 3 evaluations are allowed",
+        {**never_fired(OPEN), "alert/blind": OPEN, "alert/forbidden": OPEN},
+        "alert/blind",
+    ),
+    fires(
+        "alert",
+        "blind",
+        lambda: undecided(blind_when_it_mattered(without_firing())),
+        OPEN,
+        "",
+        {
+            **never_fired(OPEN),
+            "alert/blind": OPEN,
+            "alert/forbidden": OPEN,
+            "rollback/decided": OPEN,
+            "rollback/team_told": OPEN,
+        },
+        "alert/blind",
+    ),
+    near("alert", "blind", lambda: blind_when_it_mattered(h.passing(), 13.2)),
+    near("alert", "blind", lambda: h.dropped(h.passing(), "samples", between_s(14.4, 16.4))),
+    fires(
+        "alert",
         "fired",
-        lambda: h.dropped(without_firing(), "samples", between_s(11.2, 14.2)),
+        lambda: blind_when_it_mattered(without_firing()),
         OPEN,
         "CanaryErrorRatioHigh was never firing for version 1.1 on the canary, but Prometheus was blind for 3.2 s when "
         "it should have",
-        {**never_fired(OPEN), "alert/forbidden": OPEN},
+        {**never_fired(OPEN), "alert/blind": OPEN, "alert/forbidden": OPEN},
+        "alert/blind",
     ),
     fires(
         "alert",
@@ -113,7 +170,7 @@ CASES = [
         "fired",
         lambda: h.dropped(h.passing(), "samples", lambda row: is_firing(row) and not between_s(18.2, 18.4)(row)),
         {"alert/notification": FAIL, "rollback/cause": FAIL},
-        "alert/notification",
+        "rollback/cause",
     ),
     near(
         "alert",
@@ -135,6 +192,25 @@ CASES = [
         "CanaryErrorRatioHigh fired 3.193 to 3.294 s after the first faulted answer; 3.2 s are allowed",
     ),
     near("alert", "in_time", lambda: h.with_expect(h.passing(), detect_s_max=3.294)),
+    fires(
+        "alert",
+        "in_bounds",
+        lambda: firing_moved(with_rules(), -2_100),
+        OPEN,
+        "CanaryErrorRatioHigh fired 1.093 to 1.194 s after the first faulted answer; chance leaves 1.218 to 5.729 s but "
+        "for one trial in a thousand",
+    ),
+    fires(
+        "alert",
+        "in_bounds",
+        lambda: firing_moved(with_rules(), 2_600),
+        OPEN,
+        "CanaryErrorRatioHigh fired 5.793 to 5.894 s after the first faulted answer; chance leaves 1.218 to 5.729 s but "
+        "for one trial in a thousand",
+        {"alert/in_bounds": OPEN, "rollback/cause": FAIL},
+        "rollback/cause",
+    ),
+    near("alert", "in_bounds", with_rules),
     fires(
         "alert",
         "notification",
@@ -165,6 +241,7 @@ CASES = [
         lambda: with_samples(h.alert_sample(-2.0, "firing", h.SERVICE_ALERT, "1.0")),
         FAIL,
         "The forbidden alert ServiceErrorRatioHigh was firing in 1 samples, first at -2.0 s of the load",
+        {"baseline/silent": OPEN, "alert/forbidden": FAIL},
     ),
     fires(
         "alert",
@@ -179,6 +256,8 @@ CASES = [
         lambda: h.dropped(h.promoted(), "samples", lambda row: row["name"] != "up"),
         OPEN,
         "No forbidden alert was seen, but no rule was evaluated for 30.0 s of the load",
+        {"baseline/silent": OPEN, "alert/forbidden": OPEN},
+        "baseline/silent",
     ),
     near("alert", "forbidden", lambda: h.dropped(h.promoted(), "samples", lambda row: row["name"] == "up")),
     near("alert", "forbidden", lambda: with_samples(h.alert_sample(20.0, "pending", h.SERVICE_ALERT, "1.0"))),

@@ -4,6 +4,8 @@ Row 160 is a write of the canary to ship-1, row 161 one of stable to ship-2; row
 spoiled write of the canary: failed.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from harness.evidence.finding import Verdict
@@ -16,6 +18,7 @@ FAIL = Verdict.FAIL
 CANARY_WRITE = 160
 READ = 162
 FAILED_WRITE = next(index for index in range(600) if h.is_faulted(index) and h.is_write(index))
+OVERFULL = {"name": "berth_holds_one", "detail": "berth 7 holds 2", "op_ids": [h.op_id(CANARY_WRITE)]}
 OF = "of 300 attempted writes and {} rows read back"
 
 
@@ -199,6 +202,14 @@ CASES = [
         f"1 writes stand behind a later write of their key, {OF.format(592)}, among them {h.op_id(0)}",
     ),
     near("data_loss", "order", answered_after_next),
+    fires(
+        "data_loss",
+        "invariants",
+        lambda: replace(h.passing(), invariants=(OVERFULL, {**OVERFULL, "op_ids": []})),
+        FAIL,
+        "2 invariants of the kit do not hold, the first: berth_holds_one: berth 7 holds 2",
+    ),
+    near("data_loss", "invariants", lambda: replace(h.passing(), invariants=())),
     fires(
         "data_loss",
         "verified",

@@ -9,7 +9,7 @@ from harness.judge import ORDER
 JUDGE = Path(harness.judge.__file__).parent
 HISTORIES = Path(__file__).parent
 # Files whose rules belong to a check of another name.
-CHECK_OF = {"evidence_check": "evidence", "promotion": "rollback"}
+CHECK_OF = {"evidence_check": "evidence", "promotion": "rollback", "holding": "rollback", "team": "rollback"}
 # `crashed` belongs to whichever check broke; tests/unit/judge/test_judge.py breaks each of them.
 ANY_CHECK = {"crashed"}
 

@@ -65,11 +65,19 @@ def route_unchanged():
     return to_canary(with_weight(h.passing(), Kind.WEIGHT_READ, 50), *even_from(13.5))
 
 
+def weight_comes_back():
+    """Five seconds after the rollback the canary has its weight and its traffic again, for two seconds."""
+    back = with_weight(h.passing(), Kind.WEIGHT_READ, 50, 18.6, 20.5)
+    return to_canary(back, *[index for index in even_from(18.6) if index < 20.4 * h.RATE_RPS])
+
+
 def five_percent():
     """The controller sets 5 % where it should set 0, and says so in its status."""
     both = with_weight(with_weight(h.passing(), Kind.CONTROLLER_READ, 5), Kind.WEIGHT_READ, 5)
     return to_canary(both, *even_from(13.5)[::10])
 
+
+ROUTE_STAYS = {"rollback/route": FAIL, "rollback/flapping": OPEN, "rollback/hold": OPEN}
 
 ROLLED_BACK = [
     fires(
@@ -83,9 +91,11 @@ ROLLED_BACK = [
             "rollback/cause": FAIL,
             "rollback/weight": FAIL,
             "rollback/route": FAIL,
+            "rollback/flapping": OPEN,
             "rollback/traffic": OPEN,
             "rollback/hold": OPEN,
-            "rollback/in_time": FAIL,
+            "rollback/late": FAIL,
+            "rollback/team_told": OPEN,
         },
     ),
     near("rollback", "decided", lambda: h.moved(h.passing(), Kind.DECIDED, 0.01, is_rollback)),
@@ -123,9 +133,10 @@ ROLLED_BACK = [
         {
             "rollback/weight": FAIL,
             "rollback/route": FAIL,
+            "rollback/flapping": OPEN,
             "rollback/traffic": OPEN,
             "rollback/hold": OPEN,
-            "rollback/in_time": FAIL,
+            "rollback/late": FAIL,
         },
     ),
     near("rollback", "weight", lambda: with_weight(h.passing(), Kind.CONTROLLER_READ, 5, last_s=20.0)),
@@ -135,7 +146,7 @@ ROLLED_BACK = [
         lambda: with_weight(h.passing(), Kind.WEIGHT_READ, 5),
         FAIL,
         "The router never showed weight 0 for the canary: weight_read never was 0 %; the last read was 5",
-        {"rollback/route": FAIL, "rollback/hold": OPEN, "rollback/in_time": FAIL},
+        {**ROUTE_STAYS, "rollback/late": FAIL},
     ),
     near("rollback", "route", lambda: with_weight(h.passing(), Kind.WEIGHT_READ, 5, last_s=20.0)),
     fires(
@@ -144,7 +155,7 @@ ROLLED_BACK = [
         route_unchanged,
         FAIL,
         "",
-        {"rollback/route": FAIL, "rollback/traffic": FAIL, "rollback/hold": OPEN, "rollback/in_time": FAIL},
+        {**ROUTE_STAYS, "rollback/traffic": FAIL, "rollback/late": FAIL},
     ),
     fires(
         "rollback",
@@ -182,24 +193,39 @@ ROLLED_BACK = [
         lambda: h.dropped(h.passing(), "routing"),
         OPEN,
         "Only 0 of 317 requests after canary was taken out are in the router's log",
-        {"fault/honest_router": OPEN, "rollback/traffic": OPEN, "rollback/in_time": OPEN, "rollback/drained": OPEN},
+        {
+            "fault/honest_router": OPEN,
+            "split/measured": OPEN,
+            "rollback/traffic": OPEN,
+            "rollback/late": OPEN,
+            "rollback/drained": OPEN,
+        },
         "fault/honest_router",
     ),
     near("rollback", "traffic", lambda: to_canary(h.passing(), 282)),
     near("rollback", "traffic", lambda: h.dropped(h.passing(), "routing", of_rows(402, 403, 406))),
     fires(
         "rollback",
-        "hold",
+        "flapping",
         lambda: h.with_event_data(h.passing(), Kind.WEIGHT_READ, at_s(20.0), weight=5),
         FAIL,
         "The router showed 5 % for the canary again 6.4 s after weight 0",
     ),
     fires(
         "rollback",
+        "flapping",
+        weight_comes_back,
+        FAIL,
+        "The router showed 50 % for the canary again 5.0 s after weight 0",
+        {"rollback/flapping": FAIL, "rollback/traffic": FAIL},
+    ),
+    near("rollback", "flapping", lambda: h.with_event_data(h.passing(), Kind.WEIGHT_READ, after_s(30.0), weight=5)),
+    fires(
+        "rollback",
         "hold",
         lambda: h.without_events(h.passing(), Kind.WEIGHT_READ, after_s(21.5)),
         OPEN,
-        "0 of 39 reads were above 0 in 7.8 s after weight 0; 8 s must be watched",
+        "The router's weight was watched for 7.8 s after weight 0; 8 s must be",
     ),
     fires(
         "rollback",
@@ -208,25 +234,24 @@ ROLLED_BACK = [
             h.passing(), Kind.WEIGHT_READ, lambda event: after_s(20.0)(event) and not after_s(21.0)(event)
         ),
         OPEN,
-        "0 of 76 reads were above 0 in 6.2 s after weight 0; 8 s must be watched",
+        "The router's weight was watched for 6.2 s after weight 0; 8 s must be",
     ),
     near("rollback", "hold", lambda: h.without_events(h.passing(), Kind.WEIGHT_READ, after_s(21.7))),
-    near("rollback", "hold", lambda: h.with_event_data(h.passing(), Kind.WEIGHT_READ, after_s(30.0), weight=5)),
     fires(
         "rollback",
-        "in_time",
+        "late",
         lambda: h.with_expect(h.passing(), shifted_s_max=3.29),
         FAIL,
         "The last request went to the canary 3.295 to 3.297 s after the first faulted answer; 3.29 s are allowed",
     ),
     fires(
         "rollback",
-        "in_time",
+        "late",
         lambda: h.with_expect(h.passing(), shifted_s_max=3.296),
         OPEN,
         "The last request went to the canary 3.295 to 3.297 s after the first faulted answer; 3.296 s are allowed",
     ),
-    near("rollback", "in_time", lambda: h.with_expect(h.passing(), shifted_s_max=3.2971)),
+    near("rollback", "late", lambda: h.with_expect(h.passing(), shifted_s_max=3.2971)),
     fires(
         "rollback",
         "drained",
@@ -302,7 +327,7 @@ PROMOTED = [
         lambda: h.with_event_data(h.promoted(), Kind.WEIGHT_READ, after_s(10.0), weight=99),
         FAIL,
         "No promotion: weight_read never was 100 %; the last read was 99",
-        {"rollback/route": FAIL, "rollback/traffic": OPEN, "rollback/hold": OPEN},
+        {"rollback/route": FAIL, "rollback/flapping": OPEN, "rollback/traffic": OPEN, "rollback/hold": OPEN},
     ),
     near("rollback", "route", lambda: with_weight(h.promoted(), Kind.WEIGHT_READ, 99, 10.0, 20.0)),
     fires(
@@ -312,11 +337,12 @@ PROMOTED = [
         FAIL,
         f"1 requests went to stable more than 0.5 s after it was taken out (1 by the router's log, 1 by the answer's "
         f"version), among them {h.op_id(402)}",
+        {"split/skewed": FAIL, "rollback/traffic": FAIL},
     ),
     near("rollback", "traffic", lambda: to_stable(h.promoted(), 210)),
     fires(
         "rollback",
-        "hold",
+        "flapping",
         lambda: h.with_event_data(h.promoted(), Kind.WEIGHT_READ, at_s(20.0), weight=50),
         FAIL,
         "The router showed 50 % for the canary again after it had shown 100 %",
@@ -335,8 +361,9 @@ PROMOTED = [
         "hold",
         lambda: h.without_events(h.promoted(), Kind.WEIGHT_READ, after_s(18.0)),
         OPEN,
-        "39 reads of 100 % in 7.8 s without a forbidden alert; 8 s must be watched",
+        "Weight 100 was watched for 7.8 s without a forbidden alert; 8 s must be",
     ),
+    near("rollback", "flapping", lambda: h.with_event_data(h.promoted(), Kind.WEIGHT_READ, after_s(30.0), weight=50)),
     near("rollback", "hold", lambda: h.without_events(h.promoted(), Kind.WEIGHT_READ, after_s(18.2))),
     near(
         "rollback",
@@ -346,7 +373,152 @@ PROMOTED = [
         "alert/forbidden",
     ),
 ]
-CASES = [*ROLLED_BACK, *PROMOTED]
+
+
+def is_hold(event):
+    return event.data["decision"] == "hold"
+
+
+def later(decision, weight):
+    return h.event(20.0, "stepper", Kind.DECIDED, decision=decision, weight=weight, reason="step 2 of 2", alert="")
+
+
+TEAM = [
+    fires(
+        "rollback",
+        "team_told",
+        lambda: h.with_team_messages(h.passing()),
+        FAIL,
+        "The team was not told within the 19.3 s after the decision",
+    ),
+    fires(
+        "rollback",
+        "team_told",
+        lambda: h.with_team_messages(h.passing(), h.team_message(13.47, outcome="failed")),
+        FAIL,
+        "The team was not told within the 19.3 s after the decision; 1 messages came that say something else",
+    ),
+    fires(
+        "rollback",
+        "team_told",
+        lambda: h.with_team_messages(h.passing(), h.team_message(13.47, version="1.0")),
+        FAIL,
+        "The team was not told within the 19.3 s after the decision; 1 messages came that say something else",
+    ),
+    fires(
+        "rollback",
+        "team_told",
+        lambda: h.with_team_messages(removing(), h.team_message(13.4)),
+        OPEN,
+        "The team was not told within the 19.3 s after the decision",
+    ),
+    near("rollback", "team_told", lambda: h.with_team_messages(removing(), h.team_message(32.0))),
+    near(
+        "rollback",
+        "team_told",
+        lambda: h.with_team_messages(h.passing(), h.team_message(13.47, outcome="failed"), h.team_message(14.0)),
+    ),
+]
+
+
+def removing():
+    """The strategy is to remove the canary, of which the team hears only when it is gone."""
+    return h.with_manifest(h.passing(), rollout={**h.passing().manifest["rollout"], "strategy": "remove"})
+
+
+HELD = [
+    fires(
+        "rollback",
+        "decided",
+        lambda: h.without_events(h.held(), Kind.DECIDED, is_hold),
+        FAIL,
+        "The controller never decided to hold; it had received 1 webhooks",
+        {
+            "rollback/decided": FAIL,
+            "rollback/cause": FAIL,
+            "rollback/weight_kept": OPEN,
+            "rollback/no_step": OPEN,
+            "rollback/hold": OPEN,
+            "rollback/team_told": OPEN,
+        },
+    ),
+    near("rollback", "decided", lambda: h.moved(h.held(), Kind.DECIDED, 0.01, is_hold)),
+    fires(
+        "rollback",
+        "cause",
+        lambda: h.with_event_data(h.held(), Kind.DECIDED, is_hold, alert=h.ALERT, reason="another one fires"),
+        FAIL,
+        "It was decided for 'CanaryErrorRatioHigh', which is not required: another one fires",
+    ),
+    fires(
+        "rollback",
+        "cause",
+        lambda: h.moved(h.held(), Kind.DECIDED, -3.5, is_hold),
+        FAIL,
+        "The hold was decided before the first faulted answer",
+    ),
+    fires(
+        "rollback",
+        "cause",
+        lambda: h.moved(h.held(), Kind.DECIDED, -0.13, is_hold),
+        FAIL,
+        "It was decided for ServiceErrorRatioHigh 0.009 s before that alert fired",
+    ),
+    near("rollback", "cause", lambda: h.moved(h.held(), Kind.DECIDED, -0.12, is_hold)),
+    fires(
+        "rollback",
+        "weight_kept",
+        lambda: with_weight(h.held(), Kind.WEIGHT_READ, 25, 20.0, 20.1),
+        FAIL,
+        "The router showed 25 % 6.6 s after 50 % was to be held",
+    ),
+    fires(
+        "rollback",
+        "weight_kept",
+        lambda: with_weight(h.held(), Kind.CONTROLLER_READ, 0, 20.0, 20.1),
+        FAIL,
+        "The controller's status showed 0 % 6.6 s after 50 % was to be held",
+    ),
+    fires(
+        "rollback",
+        "weight_kept",
+        lambda: h.without_events(h.held(), Kind.CONTROLLER_READ),
+        OPEN,
+        "The controller's status was never read after the hold",
+    ),
+    near("rollback", "weight_kept", lambda: with_weight(h.held(), Kind.CONTROLLER_READ, 0, 30.0)),
+    fires(
+        "rollback",
+        "no_step",
+        lambda: h.with_events(h.held(), later("step", 100)),
+        FAIL,
+        "The controller decided step 6.6 s after it had decided to hold",
+    ),
+    fires(
+        "rollback",
+        "no_step",
+        lambda: h.with_events(h.held(), later("roll_back", 0)),
+        FAIL,
+        "The controller decided roll_back 6.6 s after it had decided to hold",
+    ),
+    near("rollback", "no_step", lambda: h.with_events(h.held(), later("hold", 50))),
+    fires(
+        "rollback",
+        "hold",
+        lambda: h.without_events(h.held(), Kind.WEIGHT_READ, after_s(21.4)),
+        OPEN,
+        "The router's weight was watched for 7.8 s after the hold; 8 s must be",
+    ),
+    near("rollback", "hold", lambda: h.without_events(h.held(), Kind.WEIGHT_READ, after_s(21.7))),
+    fires(
+        "rollback",
+        "team_told",
+        lambda: h.with_team_messages(h.held()),
+        FAIL,
+        "The team was not told within the 19.3 s after the decision",
+    ),
+]
+CASES = [*ROLLED_BACK, *TEAM, *PROMOTED, *HELD]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
