@@ -25,21 +25,21 @@ def command(run_dir: Path | None, take_all: bool, reports_dir: str | None) -> in
     from harness import settings as settings_module
     from harness.drive import heal
 
-    settings = settings_module.load({"reports_dir": reports_dir, "run_dir": str(run_dir) if run_dir else None})
+    settings = settings_module.load({"reports_dir": reports_dir})
     if run_dir is not None and not (run_dir / heal.UNDO_LOG).is_file():
         raise UsageError(f"{run_dir}: has no {heal.UNDO_LOG}: not a run directory; give one of reports/")
-    found = heal.find(places_of(settings))
+    found = heal.find(places_of(settings, run_dir))
     for note in found.notes:
         click.echo(f"note: {note}")
     return _take_away(found) if take_all else _list(found)
 
 
-def places_of(settings: Settings) -> Places:
-    """Where the settings say that trials of this machine are."""
+def places_of(settings: Settings, run_dir: Path | None = None) -> Places:
+    """Where the settings say that trials of this machine are, and one more run directory."""
     from harness import settings as settings_module
     from harness.drive.heal import Places
 
-    named = Path(settings["run_dir"]) if settings["run_dir"] else None
+    named = run_dir or (Path(settings["run_dir"]) if settings["run_dir"] else None)
     return Places.of(Path(settings["reports_dir"]), settings_module.cache_dir(settings), named)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.heal import places_of
 from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, HarnessError, UsageError
 from harness.evidence.finding import EXIT_CODES, Verdict
 from harness.settings import Settings
@@ -35,7 +36,7 @@ GUARD_CLOSES_S_MAX = 30.0
 @click.command(help="Run one trial of EXPERIMENT and judge it.")
 @click.argument("experiment", type=click.Path(path_type=Path))
 @click.option("--target", help="Target file, or its name beside the experiment.")
-@click.option("--profile", help="Load profile of the kit: S, M.")
+@click.option("--profile", help="Load profile of the kit: S, M, L.")
 @click.option("--seed", help="Seed of the load and of the fault's phase.")
 @click.option("--run-dir", help="The run directory; must not exist yet.")
 @click.option("--reports-dir", help="Where run directories are made.  [default: reports]")
@@ -43,7 +44,6 @@ GUARD_CLOSES_S_MAX = 30.0
 def command(experiment: Path, dry_run: bool, **given: str | None) -> int:
     """Prepare, run, show, judge."""
     from harness import settings as settings_module
-    from harness.cli.heal import places_of
     from harness.drive import heal
     from harness.drive.prepare import check_writable, prepare
 
@@ -97,7 +97,7 @@ def _run_child(experiment: Path, settings: Settings, folder: Path) -> int:
         interrupt = _Forward(child)
         _follow(child, word)
     told = json.loads(word.read_text()) if word.exists() else {}
-    return _ended(told, interrupt.exit_code, folder / "chaos.log")
+    return _ended(told, interrupt.exit_code, folder / "chaos.log", settings)
 
 
 class _Forward:
@@ -142,7 +142,7 @@ def _read(word: Path) -> dict[str, str]:
     return told
 
 
-def _ended(told: dict[str, str], interrupted_code: int, log: Path) -> int:
+def _ended(told: dict[str, str], interrupted_code: int, log: Path, settings: Settings) -> int:
     """The exit code, after the verdict or the reason why there is none."""
     run_dir = Path(told["run_dir"]) if told.get("run_dir") else None
     if run_dir is not None and run_dir.is_dir():
@@ -150,7 +150,7 @@ def _ended(told: dict[str, str], interrupted_code: int, log: Path) -> int:
     if told.get("message"):
         click.echo(f"harness: {told['message']}", err=True)
     if run_dir is not None and run_dir.is_dir() and not (run_dir / "findings.json").exists():
-        _await_guard(run_dir)
+        _closed_by_others(run_dir, settings)
     if run_dir is not None and (run_dir / "findings.json").exists():
         verdict = _show_verdict(run_dir)
         if not told.get("message") and not interrupted_code:
@@ -164,12 +164,22 @@ def _ended(told: dict[str, str], interrupted_code: int, log: Path) -> int:
     )
 
 
-def _await_guard(run_dir: Path) -> None:
-    """Chaos Toolkit was killed or could not close: the guard heals, stops, seals and judges in its place."""
+def _closed_by_others(run_dir: Path, settings: Settings) -> None:
+    """Chaos Toolkit was killed or could not close: its guard does, and where that was killed too, we do."""
+    from harness import settings as settings_module
+    from harness.chaos import control
+    from harness.drive import heal
     from harness.drive.guard.client import await_condition
 
     click.echo("harness: Chaos Toolkit has ended without closing the trial; its guard closes it", err=True)
-    await_condition((run_dir / "junit.xml").exists, GUARD_CLOSES_S_MAX)
+    await_condition(
+        lambda: (run_dir / "junit.xml").exists() or run_dir not in heal.live_guards(), GUARD_CLOSES_S_MAX, _POLL_S
+    )
+    if (run_dir / "junit.xml").exists() or run_dir in heal.live_guards():
+        return
+    click.echo("harness: its guard is gone too; healing and judging what there is", err=True)
+    heal.take_away(heal.left_by_one(run_dir, settings_module.cache_dir(settings)))
+    control.judge(run_dir)
 
 
 def _show_verdict(run_dir: Path) -> Verdict:

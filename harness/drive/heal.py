@@ -105,7 +105,7 @@ class _Now:
 
     @classmethod
     def look(cls) -> _Now:
-        return cls(_guards(), _listeners())
+        return cls(live_guards(), _listeners())
 
     def has_guard(self, pid: int) -> bool:
         """Whether a live guard is this process's parent."""
@@ -131,6 +131,13 @@ def find(places: Places) -> Found:
         live=len(live) + _live_elsewhere(places, live, now),
         notes=(*notes, *_strangers(places.cache_dir / "ports", known, now)),
     )
+
+
+def left_by_one(run_dir: Path, cache_dir: Path) -> list[Leftover]:
+    """What one dead trial left, for whoever has seen it die; nothing of any other."""
+    scratch = read(run_dir).scratch
+    found = find(Places((run_dir.resolve(),), cache_dir.resolve()))
+    return [one for one in found.left if one.run_dir is not None or one.folder in scratch]
 
 
 def _live_elsewhere(places: Places, live: Collection[Path], now: _Now) -> int:
@@ -169,6 +176,8 @@ def read(run_dir: Path) -> Logged:
 def _whole_lines(path: Path, unread: list[str]) -> Iterator[tuple[int, bytes]]:
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        return  # its guard has only just been started: nothing was begun
     except PermissionError:
         unread.append(f"{path}: may not be read: its trial was another user's")
         return
@@ -240,7 +249,7 @@ def _is_locked(lock: Path) -> bool:
     return False
 
 
-def _guards() -> dict[Path, int]:
+def live_guards() -> dict[Path, int]:
     """Folders that live guards own, their run directories and scratch folders, to the guard's pid."""
     owned: dict[Path, int] = {}
     for process in psutil.process_iter(["pid", "cmdline"]):

@@ -59,4 +59,7 @@ def load(prepared: Prepared, spec: StackSpec, run_id: str, run_dir: Path) -> Mem
         versions=prepared.target.versions,
     )
     process = load_plan.process_spec(plan, str(run_dir / "config" / "load.json"))
+    # After all others, so it is stopped first, also when the guard stops all: what it was refused by parts that were
+    # being stopped would look like requests that the service lost.
+    process = replace(process, after=(*(one.name for one in spec.processes), OBSERVER))
     return process, {"config/load.json": load_plan.encode(plan)}

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness import clock
 from harness.drive import alerts, census, faults, manifest, members, receivers, rollout, traffic, verify
@@ -44,6 +45,8 @@ POLL_S = 0.05
 # Beyond the latest instant at which the outcome could still meet its bounds, before the trial stops waiting for it.
 OUTCOME_SLACK_S = 4.0
 GOOD_SECONDS = 10
+# A killed guard's children get SIGKILL from the kernel right after its sockets close: milliseconds.
+KERNEL_ENDS_S_MAX = 2.0
 _current: Trial | None = None
 
 
@@ -113,10 +116,10 @@ class Trial:
         self.timeline.event(Kind.ERROR, where=where, message=message[:2000])
 
     def note_cut(self, why: str) -> None:
-        """Something ended the trial early; the first reason stands."""
+        """Something ended the trial early; the first reason stands. A part that died is the reason of its signal."""
         if not self.cut_why:
-            self.cut_why = why
-            self.timeline.event(Kind.INTERRUPTED, why=why, phase=self.phase)
+            self.cut_why = f"{self.dead_part} has died: {why}" if self.dead_part else why
+            self.timeline.event(Kind.INTERRUPTED, why=self.cut_why, phase=self.phase)
 
     def note_hypothesis(self, met: bool) -> None:
         """What the steady-state probes answered, before the canary or after all of it."""
@@ -231,14 +234,18 @@ class Trial:
             self.timeline.event(
                 Kind.FAULT_HEALED, lo_ns=window.lo_ns, hi_ns=window.hi_ns, fault=self.fault.kind, instances=[name]
             )
-        for entry in self.broken.values():
+        for entry in () if self.guard.gone else self.broken.values():
             self.guard.undo_done(entry)
         self.broken.clear()
 
     def _up(self, names: Collection[str]) -> list[Instance]:
-        """Those of these instances whose process runs."""
+        """Those of these instances whose process runs; with the guard the kernel has ended them, in a moment."""
+        named = [one for one in self.spec.endpoints.instances if one.name in names]
+        if self.guard.gone:
+            await_condition(lambda: not any(map(_listens, named)), KERNEL_ENDS_S_MAX, POLL_S)
+            return [one for one in named if _listens(one)]
         codes = self.guard.codes()
-        return [one for one in self.spec.endpoints.instances if one.name in names and codes.get(one.name, 0) is None]
+        return [one for one in named if codes.get(one.name, 0) is None]
 
     def wait_clean(self) -> bool:
         """Stay for `hold_s` after the outcome and until GOOD_SECONDS good seconds in a row; whether they came."""
@@ -417,6 +424,12 @@ def _trial(
         fault=faults.build(prepared.experiment.fault.kind) if prepared.experiment.fault else None,
         ticks=Ticks(run_dir),
     )
+
+
+def _listens(instance: Instance) -> bool:
+    port = urlsplit(instance.control_url).port
+    assert port is not None, instance.control_url
+    return census.listens(port)
 
 
 def is_open() -> bool:
