@@ -35,7 +35,7 @@ endif
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP) ## the environment and the programs of the local stack
@@ -53,8 +53,14 @@ check: $(STAMP) ## format, lint, types, import rules, unit tests, house rules (u
 	$(BIN)/pytest tests/unit tests/histories tests/property tests/house_rules
 
 .PHONY: test
-test: check chromium ## everything: check, then real parts on loopback and the report in a browser
-	$(BIN)/pytest tests/integration tests/browser
+test: check chromium ## check, then real parts on loopback and the report in a browser; of all kills a pairwise part
+	$(BIN)/pytest -m "not full" tests/integration tests/browser
+
+.PHONY: test-full
+test-full: check chromium ## the same with every kill and signal at every moment (an hour); writes docs/reliability.md
+	mkdir -p benchmarks/results
+	KILLS_RESULTS=benchmarks/results/kills.json $(BIN)/pytest tests/integration tests/browser
+	$(PY) -m harness.testing.kills benchmarks/results/kills.json docs/reliability.md
 
 .PHONY: bench
 bench: $(STAMP) ## the figures of the documentation, measured again into benchmarks/results/
