@@ -280,6 +280,7 @@ class Trial:
         looked_for = verify.wanted(self.run_dir, self.run_id, writes)
         verify.read_service(kit, self.stables[0], looked_for, self.run_dir)
         verify.read_store(kit, endpoints.store_reader_dsn, self.run_id, self.run_dir)
+        verify.read_invariants(kit, endpoints.store_reader_dsn, self.run_id, self.run_dir)
 
     def close(self, journal: Mapping[str, Any]) -> None:
         """Restore, count, seal. Never raises for what a cut trial lacks: it is on record instead."""

@@ -61,6 +61,15 @@ def read_store(kit: TargetKit, reader_dsn: str, run_id: str, run_dir: Path) -> N
     _keep(run_dir / "readback" / "store", lambda: kit.store_scan(reader_dsn, run_id), "store", "")
 
 
+def read_invariants(kit: TargetKit, reader_dsn: str, run_id: str, run_dir: Path) -> None:
+    """What of the stored rows contradicts the domain, into readback/invariants.json; [] where nothing does."""
+    found = [
+        {"name": one.name, "detail": one.detail, "op_ids": list(one.op_ids)}
+        for one in kit.invariants(reader_dsn, run_id)
+    ]
+    (run_dir / "readback" / "invariants.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
 def _keep(folder: Path, read: Callable[[], Iterable[StoredWrite]], instance: str, version: str) -> None:
     folder.mkdir(parents=True)
     meta: dict[str, Any] = {"instance": instance, "version": version, "started_ns": clock.monotonic_ns(), "error": ""}

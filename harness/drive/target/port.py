@@ -18,6 +18,7 @@ from typing import Protocol
 from harness.errors import DriveError
 
 __all__ = [
+    "Broken",
     "DriveError",  # for kits, which import nothing else of the harness
     "Instance",
     "LoadKit",
@@ -89,6 +90,15 @@ class StoredWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """One place where what is stored contradicts the domain: the invariant, what is wrong, the writes involved."""
+
+    name: str
+    detail: str
+    op_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Quiescence:
     """One look at whether anything still moves: in-flight requests by instance, open transactions of the app."""
 
@@ -139,6 +149,10 @@ class TargetKit(Protocol):
 
     def store_scan(self, store_dsn: str, run_id: str) -> Iterator[StoredWrite]:
         """Every effect of the run's writes, read from the store by a user that cannot write."""
+        ...
+
+    def invariants(self, store_dsn: str, run_id: str) -> Iterator[Broken]:
+        """Every broken invariant of the domain among the run's rows; empty for a kit that knows none."""
         ...
 
     def quiesce(self, instances: Sequence[Instance], store_dsn: str) -> Quiescence:

@@ -23,6 +23,17 @@ from harness.evidence.format import Kind
 
 ROOT = Path(__file__).parents[3]
 TRIAL_S_MAX = 180.0
+# One step at which the fault lands, long enough that the controller does not leave it by itself.
+ONE_STEP = {"steps": [25, 100], "step_s": 30.0}
+SHORT_ROLLOUTS = {
+    "canary-5xx": ONE_STEP,
+    "canary-5xx-remove": ONE_STEP,
+    "canary-latency": ONE_STEP,
+    "fault-on-both": ONE_STEP,
+    "slow-leak": ONE_STEP,
+    "fault-after-100": {"steps": [100], "step_s": 30.0},
+    "healthy-release": {"steps": [5, 25, 50, 100], "step_s": 5.0},
+}
 GONE_S_MAX = 10.0  # a killed or interrupted trial leaves nothing after this
 
 
@@ -91,8 +102,8 @@ def short_experiment(folder: Path, name: str = "canary-5xx", plant: str = "", **
     document = yaml.safe_load((ROOT / "experiments" / f"{name}.yaml").read_text())
     (entry,) = document["extensions"]
     entry["baseline_s"], entry["hold_s"] = 5.0, 5.0
-    if name == "canary-5xx":
-        entry["rollout"] = {"steps": [25, 100], "step_s": 30.0}
+    if name in SHORT_ROLLOUTS:
+        entry["rollout"] |= SHORT_ROLLOUTS[name]
     # A short trial acknowledges some sixty writes on the canary: 4 to 5 %, too near the shipped bound of 5 %.
     entry["expect"]["loss_rate_detectable_max"] = 0.15
     entry.update(extension)

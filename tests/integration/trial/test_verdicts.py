@@ -19,6 +19,19 @@ DEFECTS = {
     "canary_loses_writes": ("FAIL", ("data_loss", "vanished"), ["data_loss"]),
     "fault_never_lands": ("INCONCLUSIVE", ("fault", "landed"), ["alert", "fault", "rollback"]),
     "load_stops": ("INCONCLUSIVE", ("generator", "offered"), ["generator"]),
+    "sets_five_percent": ("FAIL", ("rollback", "weight"), ["rollback"]),
+    "rolls_back_late": ("FAIL", ("rollback", "late"), ["rollback"]),
+    "rolls_back_early": ("FAIL", ("rollback", "cause"), ["alert", "data_loss", "fault", "rollback"]),
+    "weight_comes_back": ("FAIL", ("rollback", "flapping"), ["rollback"]),
+    "canary_loses_some_writes": ("FAIL", ("data_loss", "vanished"), ["data_loss"]),
+    "canary_writes_unreadable_rows": ("FAIL", ("data_loss", "unreadable"), ["data_loss"]),
+    "canary_applies_twice": ("FAIL", ("data_loss", "duplicated"), ["data_loss"]),
+    "fault_reaches_stable": ("INCONCLUSIVE", ("fault", "mis_aimed"), ["fault"]),
+    "canary_metrics_vanish": ("FAIL", ("rollback", "cause"), ["alert", "rollback"]),
+    "prometheus_dies": ("INCONCLUSIVE", ("alert", "blind"), ["alert", "rollback"]),
+    "alert_never_resolves": ("FAIL", ("alert", "resolved"), ["alert"]),
+    "router_retries": ("INCONCLUSIVE", ("fault", "honest_router"), ["fault"]),
+    "client_stays_on_canary": ("FAIL", ("rollback", "traffic"), ["rollback"]),
 }
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2}
 
@@ -55,7 +68,7 @@ def test_chaos_run_does_the_same_trial(experiment, start):
 
 def test_healthy_release_is_promoted(experiment, start):
     """Without a fault the release is promoted, no canary alert fires, and the fault is listed as not asked."""
-    trial = start(experiment(name="healthy-release", rollout={"steps": [5, 25, 50, 100], "step_s": 5.0}))
+    trial = start(experiment(name="healthy-release"))
     assert 0 == trial.code(), trial.output
     findings = trial.findings()
     assert ("PASS", True) == (findings["verdict"], "fault" in findings["not_asked"])
