@@ -58,7 +58,13 @@ def command(experiment: Path, dry_run: bool, **given: str | None) -> int:
     if made_way:
         click.echo(f"harness: {made_way}")
     click.echo(f"harness: {prepared.experiment.title}")
-    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+    # In the cache folder and locked, so that `harness heal` finds what a killed command leaves, and only that.
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="run-", dir=heal.commands_dir(settings_module.cache_dir(settings))
+        ) as folder,
+        heal.locked(Path(folder)),
+    ):
         return _run_child(experiment, settings, Path(folder))
 
 

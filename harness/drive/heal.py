@@ -2,7 +2,7 @@
 
 A trial cleans up after itself, and its guard does where it cannot. What is left to find here is what stays when both
 were killed: a process that got away, a fault that nobody took back, folders of data. Where to look: the undo log of
-every run directory (`guard.undo` has its lines) and the cache folder's `scratch/`, `stacks/` and `ports/`.
+every run directory (`guard.undo` has its lines) and the cache folder's `scratch/`, `stacks/`, `commands/`, `ports/`.
 
 Never touched is what may be alive or somebody else's:
 
@@ -26,6 +26,7 @@ import os
 import shutil
 import signal
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,9 +44,10 @@ from harness.drive.guard.undo import UndoLog, UndoRequest
 from harness.errors import UsageError
 
 UNDO_LOG: Final = Path("logs") / "undo.ndjson"
+_COMMANDS: Final = "commands"  # logs of `harness run` while it runs
 _GUARD_MODULE: Final = "harness.drive.guard"
 _KILLED_S_MAX: Final = 2.0  # what SIGKILL may take; a process in an uninterruptible wait ends after it, or never
-# A stack's folder is there some 0.1 s before its guard: one without an undo log is a leftover once it is older.
+# A folder is there some 0.1 s before its guard or its lock: one that has neither is a leftover once it is older.
 _YOUNG_S: Final = 60.0
 
 
@@ -63,7 +65,7 @@ class Logged:
 class Leftover:
     """One thing that a dead trial left: of process, request and folder the one that `what` means."""
 
-    what: str  # process | fault | scratch | stack
+    what: str  # process | fault | scratch | stack | command
     says: str
     run_dir: Path | None = None  # None: no undo log knows it
     process: Identity | None = None
@@ -185,8 +187,23 @@ def _whole_lines(path: Path, unread: list[str]) -> Iterator[tuple[int, bytes]]:
     yield from enumerate(whole, 1)
 
 
+def commands_dir(cache_dir: Path) -> Path:
+    """Where `harness run` keeps what it needs while it runs; made if it is not there."""
+    folder = cache_dir / _COMMANDS
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: what is in it belongs to a command that runs."""
+    with (folder / "LOCK").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def is_live(run_dir: Path) -> bool:
-    """Whether control or guard hold the lock of this run directory."""
+    """Whether control, guard or command hold the lock of this folder."""
     try:
         descriptor = os.open(run_dir / "LOCK", os.O_RDONLY)
     except FileNotFoundError:
@@ -229,6 +246,9 @@ def _folders_left(places: Places, owned: Collection[Path]) -> Iterator[Leftover]
     for folder in _folders(places.cache_dir / "stacks"):
         if folder not in owned and (folder in places.run_dirs or _age_s(folder) > _YOUNG_S):
             yield Leftover("stack", str(folder), folder=folder)
+    for folder in _folders(places.cache_dir / _COMMANDS):
+        if not is_live(folder) and ((folder / "LOCK").exists() or _age_s(folder) > _YOUNG_S):
+            yield Leftover("command", str(folder), folder=folder)
 
 
 def _strangers(port_locks: Path, known: Collection[int], now: _Now) -> Iterator[str]:
@@ -303,7 +323,7 @@ def _folders(parent: Path) -> list[Path]:
 
 def take_away(left: Collection[Leftover]) -> list[tuple[Leftover, str]]:
     """Take these away, faults first and folders last; with each "" or why it is still there."""
-    order = ("fault", "process", "scratch", "stack")
+    order = ("fault", "process", "scratch", "stack", "command")
     return [(one, _take(one)) for one in sorted(left, key=lambda one: order.index(one.what))]
 
 

@@ -212,6 +212,16 @@ def test_scratch_folder_of_a_dead_trial_is_removed(place):
     assert (False, True) == (ours.exists(), elsewhere.exists())
 
 
+def test_folder_of_a_killed_command_is_removed_and_a_running_one_s_is_kept(place):
+    """A command holds the lock of its folder while it runs; whose lock nobody holds was killed."""
+    folder = heal.commands_dir(place.cache) / "run-x"
+    folder.mkdir()
+    with heal.locked(folder):
+        assert "heal: dead trials have left nothing\n" == place.heal("--all").stdout
+    assert f"command  removed: {folder}\n" in place.heal("--all").stdout
+    assert not folder.exists()
+
+
 def test_log_that_cannot_be_read_is_named(place):
     """A line that is none is told with its number; the lines around it still count."""
     pid = place.sleeper()
