@@ -13,7 +13,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -58,14 +57,8 @@ def command(experiment: Path, dry_run: bool, **given: str | None) -> int:
     if made_way:
         click.echo(f"harness: {made_way}")
     click.echo(f"harness: {prepared.experiment.title}")
-    # In the cache folder and locked, so that `harness heal` finds what a killed command leaves, and only that.
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="run-", dir=heal.commands_dir(settings_module.cache_dir(settings))
-        ) as folder,
-        heal.locked(Path(folder)),
-    ):
-        return _run_child(experiment, settings, Path(folder))
+    with heal.command_folder(settings_module.cache_dir(settings)) as folder:
+        return _run_child(experiment, settings, folder)
 
 
 def _print_plan(prepared: Prepared) -> int:

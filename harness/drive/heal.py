@@ -25,6 +25,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,7 +45,9 @@ from harness.drive.guard.undo import UndoLog, UndoRequest
 from harness.errors import UsageError
 
 UNDO_LOG: Final = Path("logs") / "undo.ndjson"
-_COMMANDS: Final = "commands"  # logs of `harness run` while it runs
+_COMMANDS: Final = "commands"
+# Of a leftover: what it is -> the folder of the cache folder in which such folders are.
+_FOLDERS: Final = {"scratch": "scratch", "stack": "stacks", "command": _COMMANDS}
 _GUARD_MODULE: Final = "harness.drive.guard"
 _KILLED_S_MAX: Final = 2.0  # what SIGKILL may take; a process in an uninterruptible wait ends after it, or never
 # A folder is there some 0.1 s before its guard or its lock: one that has neither is a leftover once it is older.
@@ -119,6 +122,8 @@ class _Now:
 
 def find(places: Places) -> Found:
     """What dead trials left. Changes nothing."""
+    # Folders first, guards after: a guard is there before its folder, so one that is made now is not taken for dead.
+    folders = [(what, folder) for what, name in _FOLDERS.items() for folder in _folders(places.cache_dir / name)]
     now = _Now.look()
     logs = {folder: read(folder) for folder in places.run_dirs}
     live = {folder for folder in logs if folder in now.guards or is_live(folder)}
@@ -129,7 +134,7 @@ def find(places: Places) -> Found:
     known = {pid for logged in logs.values() for pid in logged.processes}
     notes = [note for logged in logs.values() for note in logged.unread]
     return Found(
-        left=(*sorted(left, key=lambda one: (str(one.run_dir), one.what, one.says)), *_folders_left(places, owned)),
+        left=(*sorted(left, key=lambda one: (str(one.run_dir), one.what, one.says)), *_folders_left(folders, owned)),
         live=len(live) + _live_elsewhere(places, live, now),
         notes=(*notes, *_strangers(places.cache_dir / "ports", known, now)),
     )
@@ -187,19 +192,17 @@ def _whole_lines(path: Path, unread: list[str]) -> Iterator[tuple[int, bytes]]:
     yield from enumerate(whole, 1)
 
 
-def commands_dir(cache_dir: Path) -> Path:
-    """Where `harness run` keeps what it needs while it runs; made if it is not there."""
-    folder = cache_dir / _COMMANDS
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: what is in it belongs to a command that runs."""
-    with (folder / "LOCK").open("w") as lock:
+def command_folder(cache_dir: Path) -> Iterator[Path]:
+    """A folder for a command that runs: in the cache folder and locked, so that what a killed one leaves is found."""
+    (cache_dir / _COMMANDS).mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="run-", dir=cache_dir / _COMMANDS) as folder,
+        (Path(folder) / "LOCK.new").open("w") as lock,
+    ):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        (Path(folder) / "LOCK.new").rename(Path(folder) / "LOCK")  # never there and not held
+        yield Path(folder)
 
 
 def is_live(run_dir: Path) -> bool:
@@ -239,16 +242,12 @@ def is_same(recorded: Identity) -> bool:
     )
 
 
-def _folders_left(places: Places, owned: Collection[Path]) -> Iterator[Leftover]:
-    for folder in _folders(places.cache_dir / "scratch"):
-        if folder not in owned:
-            yield Leftover("scratch", str(folder), folder=folder)
-    for folder in _folders(places.cache_dir / "stacks"):
-        if folder not in owned and (folder in places.run_dirs or _age_s(folder) > _YOUNG_S):
-            yield Leftover("stack", str(folder), folder=folder)
-    for folder in _folders(places.cache_dir / _COMMANDS):
-        if not is_live(folder) and ((folder / "LOCK").exists() or _age_s(folder) > _YOUNG_S):
-            yield Leftover("command", str(folder), folder=folder)
+def _folders_left(folders: Collection[tuple[str, Path]], owned: Collection[Path]) -> Iterator[Leftover]:
+    """Those of these folders that no live guard owns and nobody has locked."""
+    for what, folder in folders:
+        shows_its_owner = what == "scratch" or (folder / "LOCK").exists()
+        if folder not in owned and not is_live(folder) and (shows_its_owner or _age_s(folder) > _YOUNG_S):
+            yield Leftover(what, str(folder), folder=folder)
 
 
 def _strangers(port_locks: Path, known: Collection[int], now: _Now) -> Iterator[str]:
@@ -323,7 +322,7 @@ def _folders(parent: Path) -> list[Path]:
 
 def take_away(left: Collection[Leftover]) -> list[tuple[Leftover, str]]:
     """Take these away, faults first and folders last; with each "" or why it is still there."""
-    order = ("fault", "process", "scratch", "stack", "command")
+    order = ("fault", "process", *_FOLDERS)
     return [(one, _take(one)) for one in sorted(left, key=lambda one: order.index(one.what))]
 
 
@@ -370,6 +369,8 @@ def make_way(places: Places) -> str:
 
     UsageError where a process or a fault is left: ending those is a person's decision, and `harness heal` shows them.
     """
+    # A trial that was killed just now may still be dying.
+    await_condition(lambda: not any(one.folder is None for one in find(places).left), _KILLED_S_MAX, pause_s=0.2)
     found = find(places)
     running = [one for one in found.left if one.folder is None]
     if running:

@@ -214,12 +214,15 @@ def test_scratch_folder_of_a_dead_trial_is_removed(place):
 
 def test_folder_of_a_killed_command_is_removed_and_a_running_one_s_is_kept(place):
     """A command holds the lock of its folder while it runs; whose lock nobody holds was killed."""
-    folder = heal.commands_dir(place.cache) / "run-x"
-    folder.mkdir()
-    with heal.locked(folder):
-        assert "heal: dead trials have left nothing\n" == place.heal("--all").stdout
-    assert f"command  removed: {folder}\n" in place.heal("--all").stdout
-    assert not folder.exists()
+    killed = place.cache / "commands" / "run-killed"
+    with heal.command_folder(place.cache) as running:
+        killed.mkdir()
+        (killed / "LOCK").touch()
+        done = place.heal("--all")
+        assert (True, False) == (running.exists(), killed.exists())
+    assert f"command  removed: {killed}\n" in done.stdout
+    assert "took away 1," in done.stdout
+    assert not running.exists()
 
 
 def test_log_that_cannot_be_read_is_named(place):
