@@ -24,14 +24,14 @@ from harness.evidence.format import Kind
 ROOT = Path(__file__).parents[3]
 TRIAL_S_MAX = 180.0
 # One step at which the fault lands, long enough that the controller does not leave it by itself.
-ONE_STEP = {"steps": [25, 100], "step_s": 30.0}
+ONE_STEP = {"steps": [25, 100], "step_s": 90.0}
 SHORT_ROLLOUTS = {
     "canary-5xx": ONE_STEP,
     "canary-5xx-remove": ONE_STEP,
     "canary-latency": ONE_STEP,
     "fault-on-both": ONE_STEP,
     "slow-leak": ONE_STEP,
-    "fault-after-100": {"steps": [100], "step_s": 30.0},
+    "fault-after-100": {"steps": [100], "step_s": 90.0},
     "healthy-release": {"steps": [5, 25, 50, 100], "step_s": 5.0},
 }
 GONE_S_MAX = 10.0  # a killed or interrupted trial leaves nothing after this
