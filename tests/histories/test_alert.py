@@ -197,16 +197,16 @@ CASES = [
         "in_bounds",
         lambda: firing_moved(with_rules(), -2_100),
         OPEN,
-        "CanaryErrorRatioHigh fired 1.093 to 1.194 s after the first faulted answer; chance leaves 1.218 to 5.729 s but "
-        "for one trial in a thousand",
+        "CanaryErrorRatioHigh fired 1.093 to 1.194 s after the first faulted answer; chance leaves 1.218 to 5.729 s "
+        "but for one trial in a thousand",
     ),
     fires(
         "alert",
         "in_bounds",
         lambda: firing_moved(with_rules(), 2_600),
         OPEN,
-        "CanaryErrorRatioHigh fired 5.793 to 5.894 s after the first faulted answer; chance leaves 1.218 to 5.729 s but "
-        "for one trial in a thousand",
+        "CanaryErrorRatioHigh fired 5.793 to 5.894 s after the first faulted answer; chance leaves 1.218 to 5.729 s "
+        "but for one trial in a thousand",
         {"alert/in_bounds": OPEN, "rollback/cause": FAIL},
         "rollback/cause",
     ),

@@ -1,6 +1,6 @@
 """Literal histories of the checks on the service itself: baseline, requests and recovery.
 
-Rows 0 to 97 are answered before the canary comes at 4.9 s, rows 264 to 268 stand around weight 0, rows 400 on are the end.
+Rows 0 to 97 are answered before the canary comes at 4.9 s, rows 264 to 268 stand around weight 0, 400 on are the end.
 """
 
 import pytest
@@ -179,7 +179,8 @@ REQUESTS = [
         "unattributed",
         lambda: h.dropped(broken(203, status=0, version="", version_source="none"), "routing", of_rows(203)),
         OPEN,
-        f"1 requests were lost of which neither answer nor router's log says whose they were, among them {h.op_id(203)}",
+        "1 requests were lost of which neither answer nor router's log says whose they were, among them "
+        + h.op_id(203),
     ),
     near(
         "requests",
@@ -205,8 +206,8 @@ RECOVERY = [
         "good_seconds",
         lambda: answered(427, status=503, outcome="failed", fault_mark="http_5xx"),
         OPEN,
-        "The last 8 s of the load were good on stable; 10 in a row must be (would be FAIL, but nothing can be inferred: "
-        "fault not PASS)",
+        "The last 8 s of the load were good on stable; 10 in a row must be (would be FAIL, but nothing can be "
+        "inferred: fault not PASS)",
         {"fault/mis_aimed": OPEN, "fault/confined": OPEN, "recovery/good_seconds": OPEN},
         "fault/mis_aimed",
     ),

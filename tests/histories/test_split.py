@@ -80,7 +80,8 @@ CASES = [
         "skewed",
         lambda: routed_to("stable", h.promoted(), lambda index: index == 300),
         FAIL,
-        "384 of 385 requests (99.7 %) went to the canary at a weight of 100 %: p = 0, 3 tests of the trial share 0.0001",
+        "384 of 385 requests (99.7 %) went to the canary at a weight of 100 %: p = 0, 3 tests of the trial share "
+        "0.0001",
         {"split/skewed": FAIL, "rollback/traffic": FAIL},
         "rollback/traffic",
     ),

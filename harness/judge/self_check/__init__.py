@@ -1,7 +1,8 @@
 """The self-check: could this PASS have been anything else? The judge, tried on mutated copies of its evidence.
 
     edit.py, mutation.py      a changed copy of an Evidence; a mutation: a change, and the rule that must see it
-    <check>.py                the mutations that this check must see, one function and one entry in MUTATIONS each
+    <check>.py                the mutations that this check must see, one function and one entry in MUTATIONS each;
+                              those of baseline, requests and recovery in service.py
     here                      all of them tried, and what it means for the verdict
 
 Terms. A mutation is *caught* when the rule that it names, and with it the check, is not PASS. A rule that is
@@ -29,7 +30,7 @@ from harness.evidence.run import Evidence
 from harness.judge import CHECKS, Check, asked, attempted, gathered
 from harness.judge.facts import Facts
 from harness.judge.saying import finding, inference
-from harness.judge.self_check import alert, cleanup, data_loss, evidence, fault, generator, rollback
+from harness.judge.self_check import alert, cleanup, data_loss, evidence, fault, generator, rollback, service, split
 from harness.judge.self_check.mutation import Mutation
 
 __all__ = ["ID", "MUTATIONS", "Mutation", "SelfCheck", "Skipped", "Tried", "self_check", "self_checked"]
@@ -42,6 +43,8 @@ MUTATIONS: Final = (
     *fault.MUTATIONS,
     *alert.MUTATIONS,
     *rollback.MUTATIONS,
+    *split.MUTATIONS,
+    *service.MUTATIONS,
     *data_loss.MUTATIONS,
     *cleanup.MUTATIONS,
 )

@@ -11,17 +11,18 @@ import numpy as np
 from harness.clock import NS_PER_S
 from harness.evidence.run import Evidence
 from harness.judge import alert
-from harness.judge.facts import Array, Facts, is_among
+from harness.judge.detection import bounds_s
+from harness.judge.facts import CANARY_TRACK, HOLD, Array, Facts, is_among
 from harness.judge.self_check import edit
 from harness.judge.self_check.mutation import Mutation
 
 NONE_REQUIRED: Final = "no alert is required"
 NONE_FORBIDDEN: Final = "no alert is forbidden"
-NEVER_FIRED: Final = "no required alert ever fired for the canary"
+NEVER_FIRED: Final = "no required alert ever fired for what it must be about"
 
 
 def _firing_rows(facts: Facts) -> Array:
-    """Rows of `samples` in which a required alert fires for the canary's version, in order of time. Shape (m,)."""
+    """Rows of `samples` in which a required alert fires for what it must be about, in order of time. Shape (m,)."""
     samples = facts.evidence.samples
     alerts = samples["name"] == "ALERTS"
     texts = tuple(text for text in sorted(set(samples["labels"][alerts].tolist())) if _fires(facts, text))
@@ -31,7 +32,8 @@ def _firing_rows(facts: Facts) -> Array:
 
 def _fires(facts: Facts, text: str) -> bool:
     labels = json.loads(text)
-    mine = labels.get("track") == "canary" and labels.get("version") == facts.versions[1]
+    mine = labels.get("track") == CANARY_TRACK and labels.get("version") == facts.versions[1]
+    mine |= labels.get("action") == HOLD
     return mine and labels.get("alertstate") == "firing" and labels.get("alertname") in facts.required
 
 
@@ -77,6 +79,8 @@ def _fires_for_stable(facts: Facts) -> Evidence | str:
     """The alert fires as it did, for stable's version."""
     if why := _unmovable(facts):
         return why
+    if any(facts.alerts.is_of_service(name) for name in facts.required):
+        return "a required alert is about the service, whatever its version"
     rows = _firing_rows(facts)
     texts = facts.evidence.samples["labels"][rows].tolist()
     other = [json.dumps({**json.loads(text), "version": facts.versions[0]}, sort_keys=True) for text in texts]
@@ -85,6 +89,27 @@ def _fires_for_stable(facts: Facts) -> Evidence | str:
 
 def _no_samples(facts: Facts) -> Evidence | str:
     return edit.emptied(facts.evidence, "samples") if facts.required else NONE_REQUIRED
+
+
+def _prometheus_dies(facts: Facts) -> Evidence | str:
+    """Prometheus has no sample from the first faulted answer on."""
+    if why := _unmovable(facts):
+        return why
+    samples_ns = facts.evidence.samples["t_ns"]
+    return edit.taken(facts.evidence, "samples", samples_ns < facts.chain["first_faulted_response"].lo_ns)
+
+
+def _beyond_chance(facts: Facts) -> Evidence | str:
+    """The edge lies a second behind what chance leaves, less all that its instant may be off."""
+    if why := _unmovable(facts):
+        return why
+    bounds = bounds_s(facts)
+    if not bounds:
+        return "how late chance lets the alert fire is not known"
+    worst_ns = round(max(worst_s for _, worst_s in bounds.values()) * NS_PER_S)
+    to_ns = facts.chain["first_faulted_response"].hi_ns + worst_ns + facts.slack_ns + NS_PER_S
+    heard = [replace(one, t_ns=max(one.t_ns, to_ns)) for one in facts.evidence.notifications]
+    return replace(_edge_moved(facts, to_ns), notifications=tuple(heard))
 
 
 def _nobody_told(facts: Facts) -> Evidence | str:
@@ -128,7 +153,9 @@ MUTATIONS: Final = (
     Mutation("alert_never_fires", alert.ID, "fired", _never_fires),
     Mutation("alert_fires_for_stable", alert.ID, "fired", _fires_for_stable),
     Mutation("no_samples", alert.ID, "fired", _no_samples),
+    Mutation("prometheus_dies", alert.ID, "blind", _prometheus_dies),
     Mutation("alert_too_late", alert.ID, "in_time", _fires_late),
+    Mutation("alert_later_than_chance", alert.ID, "in_bounds", _beyond_chance),
     Mutation("nobody_notified", alert.ID, "notification", _nobody_told),
     Mutation("forbidden_alert_fires", alert.ID, "forbidden", _forbidden_fires),
     Mutation("rules_idle", alert.ID, "forbidden", _rules_idle),

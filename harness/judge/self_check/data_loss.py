@@ -5,6 +5,7 @@ Where the experiment allows n acknowledged writes to be lost, n + 1 are: what it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -172,6 +173,13 @@ def _weak(facts: Facts) -> Evidence | str:
     return edit.put(facts.evidence, "operations", _acked_canary(facts)[1:], outcome="unknown", status=0)
 
 
+def _invariant_broken(facts: Facts) -> Evidence | str:
+    if facts.evidence.invariants is None:
+        return "the kit was not asked for invariants"
+    broken = {"name": "sum", "detail": "does not add up", "op_ids": []}
+    return replace(facts.evidence, invariants=(*facts.evidence.invariants, broken))
+
+
 MUTATIONS: Final = (
     Mutation("write_gone_from_store", data_loss.ID, "vanished", _gone_from_store),
     Mutation("store_read_empty", data_loss.ID, "vanished", _no_store_rows),
@@ -183,6 +191,7 @@ MUTATIONS: Final = (
     Mutation("phantom_write", data_loss.ID, "phantom", _phantom),
     Mutation("failed_write_is_there", data_loss.ID, "aborted_visible", _failed_is_there),
     Mutation("writes_swapped", data_loss.ID, "order", _swapped),
+    Mutation("invariant_broken", data_loss.ID, "invariants", _invariant_broken),
     Mutation("service_read_cut", data_loss.ID, "verified", _read_cut),
     Mutation("store_read_too_early", data_loss.ID, "verified", _read_early),
     Mutation("service_never_stood_still", data_loss.ID, "verified", _never_still),

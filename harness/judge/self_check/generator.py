@@ -11,9 +11,11 @@ from harness.evidence.format import Kind
 from harness.evidence.run import Evidence
 from harness.evidence.timeline import Event
 from harness.judge import generator
-from harness.judge.facts import Facts
+from harness.judge.facts import Facts, index_in
 from harness.judge.self_check import edit
 from harness.judge.self_check.mutation import Mutation
+
+SHORTER_NS: Final = 5 * NS_PER_S  # more than the schedule may end before the stop, at 3 requests/s and above
 
 
 def _no_operations(facts: Facts) -> Evidence:
@@ -22,6 +24,26 @@ def _no_operations(facts: Facts) -> Evidence:
 
 def _no_schedule(facts: Facts) -> Evidence:
     return edit.emptied(facts.evidence, "schedule")
+
+
+def _schedule_shortened(facts: Facts) -> Evidence | str:
+    """The load planned nothing for the last five seconds, and sent all that it had planned."""
+    ends_ns = facts.stop_ns - facts.start_ns - SHORTER_NS
+    if ends_ns <= 0 or not facts.due.any():
+        return "the load ran no longer than that"
+    evidence = facts.evidence
+    changed = edit.taken(evidence, "schedule", evidence.schedule["offset_ns"] < ends_ns)
+    return edit.taken(changed, "operations", evidence.operations["intended_ns"] < facts.start_ns + ends_ns)
+
+
+def _schedule_thinned(facts: Facts) -> Evidence | str:
+    """The load planned every second request, and sent all that it had planned."""
+    if not facts.due.any():
+        return "no row of the schedule was due"
+    evidence = facts.evidence
+    changed = edit.taken(evidence, "schedule", np.arange(evidence.schedule["op_id"].size) % 2 == 0)
+    kept = index_in(evidence.operations["op_id"], changed.schedule["op_id"]) >= 0
+    return edit.taken(changed, "operations", kept)
 
 
 def _stops_in_the_middle(facts: Facts) -> Evidence:
@@ -83,6 +105,8 @@ def _never_stopped(facts: Facts) -> Evidence:
 
 MUTATIONS: Final = (
     Mutation("no_operations", generator.ID, "traffic", _no_operations),
+    Mutation("schedule_shortened", generator.ID, "planned", _schedule_shortened),
+    Mutation("schedule_thinned", generator.ID, "planned", _schedule_thinned),
     Mutation("no_schedule", generator.ID, "offered", _no_schedule),
     Mutation("load_stops_in_the_middle", generator.ID, "offered", _stops_in_the_middle),
     Mutation("silent_second", generator.ID, "no_gap", _silent_second),

@@ -6,7 +6,7 @@ where a promotion is. It was *out* at the edge after which a dispatch to it is l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from harness.evidence.format import Kind
 from harness.evidence.run import Evidence
 from harness.evidence.timeline import Event
 from harness.judge import promotion, rollback
-from harness.judge.chain import rollback_decision
+from harness.judge.chain import TEAM, hold_decision, rollback_decision
 from harness.judge.facts import Facts
 from harness.judge.self_check import edit
 from harness.judge.self_check.mutation import Mutation
@@ -25,6 +25,7 @@ from harness.judge.traffic import GRACE_NS
 from harness.judge.weights import weight_edge
 
 NO_ROLLBACK: Final = "no rollback is expected"
+NO_HOLD: Final = "no hold is expected"
 NO_PROMOTION: Final = "no promotion is expected"
 NOBODY_LOSES: Final = "no track is expected to lose its traffic"
 PROMOTED: Final = "promoted"
@@ -109,7 +110,59 @@ def _unfinished(facts: Facts) -> Evidence | str:
     return edit.events_dropped(facts.evidence, Kind.ROLLOUT_FINISHED) if _promotes(facts) else NO_PROMOTION
 
 
-# -- the weight -----------------------------------------------------------------------------------------------------
+def _team_untold(facts: Facts) -> Evidence | str:
+    if not facts.has_team or not facts.chain["decided"].known:
+        return "nothing was decided that a team on record could be told"
+    kept = tuple(one for one in facts.evidence.notifications if one.receiver != TEAM)
+    return replace(facts.evidence, notifications=kept)
+
+
+# -- a hold ---------------------------------------------------------------------------------------------------------
+
+
+def _hold(facts: Facts) -> Event | None:
+    """The decision to hold, where the experiment expects one."""
+    return hold_decision(facts) if facts.holds else None
+
+
+def _hold_undecided(facts: Facts) -> Evidence | str:
+    hold = _hold(facts)
+    if hold is None:
+        return NO_HOLD
+    return edit.with_events(facts.evidence, [event for event in facts.evidence.events if event is not hold])
+
+
+def _hold_of_other_cause(facts: Facts) -> Evidence | str:
+    """It was decided for an alert that nobody requires."""
+    hold = _hold(facts)
+    if hold is None:
+        return NO_HOLD
+    return edit.events_changed(
+        facts.evidence, lambda event: edit.saying(event, alert="") if event is hold else event, Kind.DECIDED
+    )
+
+
+def _hold_moves(facts: Facts) -> Evidence | str:
+    """Half of the hold after it was decided, the router shows 5 %."""
+    hold = _hold(facts)
+    return _weights(facts, Kind.WEIGHT_READ, _half_of(facts, hold.t_ns), LEFT_OVER) if hold else NO_HOLD
+
+
+def _step_after_hold(facts: Facts) -> Evidence | str:
+    hold = _hold(facts)
+    if hold is None:
+        return NO_HOLD
+    step = Event(hold.t_ns + NS_PER_S, hold.source, Kind.DECIDED, {**hold.data, "decision": "step", "weight": 100})
+    return edit.with_events(facts.evidence, [*facts.evidence.events, step])
+
+
+def _held_unwatched(facts: Facts) -> Evidence | str:
+    """Nobody reads the router's weight in the second half of the hold."""
+    hold = _hold(facts)
+    return _unread(facts, _half_of(facts, hold.t_ns)) if hold else NO_HOLD
+
+
+# -- the weight ----------------------------------------------------------------------------------------------------
 
 
 def _weights(facts: Facts, kind: Kind, since_ns: int, weight: float) -> Evidence:
@@ -144,16 +197,24 @@ def _hold_unwatched(facts: Facts) -> Evidence | str:
     loser = _loser(facts)
     if loser is None:
         return NOBODY_LOSES
-    until_ns = _half_of_hold(facts, loser)
+    return _unread(facts, _half_of_hold(facts, loser))
+
+
+def _unread(facts: Facts, since_ns: int) -> Evidence:
+    """Nobody reads the router's weight since this instant."""
 
     def read(event: Event) -> Event | None:
-        return event if int(event.data["hi_ns"]) < until_ns else None
+        return event if int(event.data["hi_ns"]) < since_ns else None
 
     return edit.events_changed(facts.evidence, read, Kind.WEIGHT_READ)
 
 
 def _half_of_hold(facts: Facts, loser: Loser) -> int:
-    return loser.routed.hi_ns + round(float(facts.evidence.manifest["hold_s"]) * NS_PER_S / 2)
+    return _half_of(facts, loser.routed.hi_ns)
+
+
+def _half_of(facts: Facts, since_ns: int) -> int:
+    return since_ns + round(float(facts.evidence.manifest["hold_s"]) * NS_PER_S / 2)
 
 
 # -- the traffic ----------------------------------------------------------------------------------------------------
@@ -266,4 +327,10 @@ MUTATIONS: Final = (
     Mutation("shifted_too_late", rollback.ID, "late", _shifted_late),
     Mutation("drained_too_late", rollback.ID, "drained", _drained_late),
     Mutation("canary_runs_at_the_end", rollback.ID, "stable_runs", _canary_runs),
+    Mutation("team_not_told", rollback.ID, "team_told", _team_untold),
+    Mutation("hold_erased", rollback.ID, "decided", _hold_undecided),
+    Mutation("held_for_no_alert", rollback.ID, "cause", _hold_of_other_cause),
+    Mutation("held_at_another_weight", rollback.ID, "weight_kept", _hold_moves),
+    Mutation("step_after_the_hold", rollback.ID, "no_step", _step_after_hold),
+    Mutation("held_unwatched", rollback.ID, "hold", _held_unwatched),
 )

@@ -32,6 +32,7 @@ def edge(evidence, name):
         ("weight_zero_route", (13.42, 13.602)),
         ("shifted", (13.402 - SLACK_S, 13.402 + SLACK_S)),
         ("drained", (13.405 - SLACK_S - 0.001, 13.405 + SLACK_S + 0.001)),
+        ("team_notified", (13.47, 13.47)),
         ("clean", (13.406, 13.456)),
     ],
 )
@@ -51,6 +52,46 @@ def test_promoted_is_unknown():
     edges = judge(h.promoted()).chain
     assert not [name for name, one in edges.items() if one.known]
     assert all(one.unknown for one in edges.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "interval"),
+    [
+        ("fault_on", (10.0, 10.02)),
+        ("first_faulted_response", (10.106, 10.106)),
+        ("alert_firing", (13.3 - SLACK_S, 13.4)),
+        ("notified", (13.4, 13.4)),
+        ("decided", (13.42, 13.42)),
+        ("team_notified", (13.47, 13.47)),
+        ("clean", (15.756, 15.806)),
+    ],
+)
+def test_edges_of_a_hold(name, interval):
+    """A hold has the edges up to its decision, by the service's alert, and what the team was told of it."""
+    assert interval == pytest.approx(seconds(edge(h.held(), name)), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("history", "why"),
+    [
+        (h.promoted, "the experiment expects no rollback"),
+        (lambda: h.with_team_messages(h.passing()), "the team was not told"),
+        (lambda: h.with_team_messages(h.passing(), h.team_message(13.4)), "the team was not told"),
+        (lambda: h.with_manifest(h.passing(), team=None), "nobody kept what the controller told its team"),
+    ],
+)
+def test_team_unknown(history, why):
+    """Where the team heard nothing of the decision, or nobody kept it, the edge says which."""
+    assert why == edge(history(), "team_notified").unknown
+
+
+def test_alert_of_another_track():
+    """An alert that speaks of stable, and does not ask to hold, is no edge of a rollback."""
+    silent = h.dropped(h.passing(), "samples", lambda row: row["name"] == "ALERTS")
+    other = h.added(silent, "samples", h.alert_sample(13.3, "firing", version="1.0", track="stable"))
+    assert not edge(other, "alert_firing").known
+    unlabelled = h.added(silent, "samples", h.sample(13.3, "ALERTS", alertname=h.ALERT, alertstate="firing"))
+    assert edge(unlabelled, "alert_firing").known
 
 
 def test_durations():

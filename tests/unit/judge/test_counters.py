@@ -61,6 +61,28 @@ def between(first_s, last_s):
     return lambda row: h.wall_at_ns(first_s) <= row["wall_ms"] * 1_000_000 <= h.wall_at_ns(last_s)
 
 
+def fires_at(seconds):
+    return h.added(h.passing(), "samples", h.alert_sample(seconds, "firing"))
+
+
+def lost_by_nobody(index):
+    return h.updated(nobody_answered(index), "operations", of_row(index), outcome="unknown")
+
+
+# A row of each phase and track that has some.
+PHASES = [
+    ("baseline", "stable", 2),
+    ("canary", "stable", 101),
+    ("canary", "canary", 102),
+    ("fault", "stable", 181),
+    ("fault", "canary", 182),
+    ("detect", "stable", 205),
+    ("detect", "canary", 204),
+    ("rollback", "stable", 280),
+    ("verify", "stable", 500),
+]
+
+
 def is_store(event):
     return event.data["name"] == "store"
 
@@ -147,6 +169,41 @@ PLANTED: list[tuple[str, str, Callable, object, object]] = [
     ("rollback", "late_count", lambda: operation(402, version="1.1"), 0, 1),
     ("rollback", "late_op_ids", lambda: operation(402, version="1.1"), [], [h.op_id(402)]),
     ("rollback", "watched_count", lambda: without_row(402), 317, 316),
+    ("baseline", "answers_count", lambda: without_row(2), 98, 97),
+    ("baseline", "answers_count", lambda: operation(2, version="1.1"), 98, 97),
+    ("baseline", "bad_count", lambda: operation(2, outcome="unknown"), 0, 1),
+    ("baseline", "bad_count", lambda: operation(98, outcome="unknown"), 0, 0),
+    ("baseline", "firing_samples_count", lambda: fires_at(4.0), 0, 1),
+    ("baseline", "firing_samples_count", lambda: fires_at(4.95), 0, 0),
+    ("baseline", "idle_s_max", lambda: h.dropped(h.passing(), "samples", between(1.0, 3.0)), 1.0, 3.0),
+    ("split", "requests_count", lambda: h.dropped(h.passing(), "routing", of_row(160)), [157], [156]),
+    ("split", "requests_count", lambda: h.dropped(h.passing(), "routing", of_row(106)), [157], [157]),
+    ("split", "canary_count", lambda: operation(160, version="1.0"), [78], [77]),
+    ("requests", "lost_on_stable_count", lambda: operation(203, outcome="unknown"), 0, 1),
+    ("requests", "lost_on_stable_count", lambda: operation(2, outcome="unknown"), 0, 0),
+    ("requests", "lost_on_stable_op_ids", lambda: operation(203, outcome="unknown"), [], [h.op_id(203)]),
+    ("requests", "lost_on_canary_count", lambda: operation(160, outcome="unknown"), 0, 1),
+    ("requests", "lost_on_canary_op_ids", lambda: operation(160, outcome="unknown"), [], [h.op_id(160)]),
+    ("requests", "unattributed_count", lambda: lost_by_nobody(160), 0, 1),
+    ("requests", "unattributed_op_ids", lambda: lost_by_nobody(160), [], [h.op_id(160)]),
+    ("requests", "refused_count", lambda: operation(203, outcome="failed", status=404), 0, 1),
+    ("requests", "stable_answers_count", lambda: operation(203, version="1.1"), 417, 416),
+    ("requests", "users_impacted_count", lambda: operation(2, outcome="unknown"), 4, 4),
+    ("requests", "users_impacted_count", lambda: operation(2, user=9, outcome="unknown"), 4, 5),
+    ("requests", "users_count", lambda: operation(2, user=9), 4, 5),
+    ("requests", "in_flight_count", lambda: operation(160, done_ns=h.at_ns(14.0)), 4, 5),
+    ("requests", "in_flight_unknown_count", lambda: operation(269, outcome="unknown"), 0, 1),
+    ("requests", "in_flight_unknown_op_ids", lambda: operation(269, outcome="unknown"), [], [h.op_id(269)]),
+    ("requests", "gone_count", lambda: without_row(269), 0, 1),
+    ("requests", "gone_count", lambda: without_row(160), 0, 0),
+    *(
+        ("requests", f"{phase}_{track}_lost_count", lambda index=index: operation(index, outcome="unknown"), 0, 1)
+        for phase, track, index in PHASES
+    ),
+    ("recovery", "good_seconds_count", lambda: operation(391, status=500), 30, 10),
+    ("recovery", "good_seconds_count", lambda: operation(160, status=500), 30, 30),
+    ("recovery", "answers_count", lambda: operation(391, status=500), 515, 200),
+    ("fault", "canary_answers_count", lambda: operation(203, fault_mark="http_5xx"), 34, 34),
     ("cleanup", "leftovers_count", lambda: at_close({"what": "port", "name": "1"}), 0, 1),
     ("cleanup", "leftovers", lambda: at_close({"what": "port"}), [], ['{"what": "port"}']),
     ("cleanup", "test_rows_count", lambda: h.with_event_data(h.passing(), "purged", rows_left=3), 0, 3),
@@ -166,7 +223,7 @@ PLANTED: list[tuple[str, str, Callable, object, object]] = [
         1,
     ),
     ("evidence", "problems_count", lambda: replace(h.passing(), problems=("a", "b")), 0, 2),
-    ("evidence", "events_count", lambda: h.without_events(h.passing(), "quiesced"), 411, 410),
+    ("evidence", "events_count", lambda: h.without_events(h.passing(), "quiesced"), 414, 413),
     ("cleanup", "processes_count", lambda: h.without_events(h.passing(), "process_started", is_store), 9, 8),
     ("alert", "blind_s_max", lambda: h.dropped(h.passing(), "samples", between(20.0, 22.0)), 0.8, 2.8),
     ("alert", "idle_s_max", lambda: h.dropped(h.passing(), "samples", between(20.0, 22.0)), 1.0, 3.0),

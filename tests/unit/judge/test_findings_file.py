@@ -74,7 +74,7 @@ def test_literal_round_trip(tmp_path):
     assert ["findings.json"] == [path.name for path in tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize("make", [h.passing, h.promoted])
+@pytest.mark.parametrize("make", [h.passing, h.promoted, h.held])
 def test_round_trip(make, tmp_path):
     """A judgement read back and written again is the same file, its checks and chain in the judge's order."""
     path = tmp_path / "findings.json"

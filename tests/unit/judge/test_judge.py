@@ -43,7 +43,7 @@ def nothing(manifest):
     )
 
 
-@pytest.mark.parametrize("make", [h.passing, h.promoted])
+@pytest.mark.parametrize("make", [h.passing, h.promoted, h.held])
 def test_passes(make):
     """The two histories pass in every check and rule, and have no headline."""
     findings = judge(make())
@@ -57,7 +57,7 @@ def test_all_checks_in_order():
     assert ORDER == tuple(check.id for check in judge(h.passing()).checks)
 
 
-@pytest.mark.parametrize("make", [h.passing, h.promoted])
+@pytest.mark.parametrize("make", [h.passing, h.promoted, h.held])
 def test_empty_evidence(make):
     """Without any evidence every check is INCONCLUSIVE: no data proves nothing, either way."""
     findings = judge(nothing(make().manifest))
@@ -66,7 +66,7 @@ def test_empty_evidence(make):
 
 
 @pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("make", [h.passing, h.promoted])
+@pytest.mark.parametrize("make", [h.passing, h.promoted, h.held])
 def test_empty_stream(make, table):
     """No stream can be empty without costing the PASS."""
     assert Verdict.PASS != judge(h.dropped(make(), table)).verdict
@@ -77,7 +77,7 @@ def test_empty_stream(make, table):
 )
 def test_missing_events(kind):
     """Kinds of events that a rule needs cannot be missing without costing the PASS; the others do not count."""
-    unneeded = {"trial_opened", "rollout_started", "webhook_received", "weight_set", "rollout_finished"}
+    unneeded = {"trial_opened", "rollout_started", "webhook_received", "weight_set", "rollout_finished", "team_told"}
     findings = judge(h.without_events(h.passing(), kind))
     assert (kind in unneeded) == (findings.verdict is Verdict.PASS)
 
@@ -126,10 +126,13 @@ def test_ground(shaken):
 
 
 def test_headline_is_earliest_cause():
-    """Of two checks that fail, the headline names the one that comes first in the chain."""
+    """Of two checks that fail, a witness is the headline, else the one that comes first in the chain."""
     both = h.dropped(h.with_expect(h.passing(), detect_s_max=1.0), "store", lambda row: row["op_id"] == h.op_id(160))
     assert {"alert/in_time": FAIL, "data_loss/vanished": FAIL} == red_rules(judge(both))
-    assert ("alert", "in_time") == (judge(both).headline.check, judge(both).headline.rule)
+    assert ("data_loss", "vanished") == (judge(both).headline.check, judge(both).headline.rule)
+    late = h.with_expect(h.passing(), detect_s_max=1.0, shifted_s_max=1.0)
+    assert {"alert/in_time": FAIL, "rollback/late": FAIL} == red_rules(judge(late))
+    assert ("alert", "in_time") == (judge(late).headline.check, judge(late).headline.rule)
 
 
 def test_rollback_for_another_reason_takes_the_alert_its_time():
@@ -189,13 +192,30 @@ def test_cut_trial_with_a_lost_write():
     )
 
 
+class Unspeakable:
+    """What no check can print."""
+
+    def __str__(self):
+        raise ValueError("unspeakable")
+
+
+def unanswered_probes(when):
+    """The probes were asked, and what they answered is not on record."""
+    others = h.without_events(h.passing(), Kind.HYPOTHESIS, lambda event: event.data["when"] == when)
+    return h.with_events(others, h.event(4.88, "control", Kind.HYPOTHESIS, when=when))
+
+
 BREAKS = {
     "evidence": lambda: replace(h.passing(), problems=(None,)),
     "generator": lambda: h.with_event_data(h.passing(), "host_sample", cpu_percent={"load": "much"}),
-    "fault": lambda: h.with_manifest(h.passing(), fault={"kind": "http_5xx"}),
-    "alert": lambda: without_expect("alerts_forbidden"),
+    "baseline": lambda: unanswered_probes("before"),
+    "fault": lambda: h.with_manifest(h.passing(), fault={"kind": "http_5xx", "arguments": {}}),
+    "split": lambda: h.with_expect(h.passing(), split_points_max="few"),
+    "alert": lambda: without_expect("detect_s_max"),
+    "requests": lambda: h.with_events(h.passing(), h.event(29.0, "control", Kind.PHASE, phase=Unspeakable())),
     "rollback": lambda: without_expect("drained_s_max"),
     "data_loss": lambda: without_expect("loss_rate_detectable_max"),
+    "recovery": lambda: unanswered_probes("after"),
     "cleanup": lambda: h.with_event_data(h.passing(), "purged", rows_left="none"),
 }
 
@@ -227,7 +247,7 @@ def test_facts_that_break():
 
 def test_rule_ids_are_unique_in_a_check():
     """A rule is named once in its check, so that "check/rule" names one saying."""
-    for make in (h.passing, h.promoted):
+    for make in (h.passing, h.promoted, h.held):
         for check in judge(make()).checks:
             ids = [rule.id for rule in check.rules]
             assert sorted(set(ids)) == sorted(ids)
