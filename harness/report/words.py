@@ -135,7 +135,7 @@ EDGES: Final[Mapping[str, EdgeWords]] = {
     "alert_pending": EdgeWords("alert pending", "Prometheus saw the alert's condition, and waited to be sure."),
     "alert_firing": EdgeWords("alert fires", "The alert was raised."),
     "notified": EdgeWords("notified", "Alertmanager told its receivers."),
-    "decided": EdgeWords("decided", "The rollout controller decided to roll back."),
+    "decided": EdgeWords("decided", "The rollout controller decided to roll back, or to go no further."),
     "weight_zero_status": EdgeWords("0 % in status", "The controller's own status said 0 % for the canary."),
     "weight_zero_route": EdgeWords("0 % in router", "The router's live configuration said 0 % for the canary."),
     "shifted": EdgeWords("last request", "The last request was sent to the canary."),
@@ -314,8 +314,8 @@ def load_fact(load: Mapping[str, Any]) -> str:
 
 
 def rolled_back(findings: Findings) -> bool:
-    """Whether the chain shows a rollback."""
-    return any(_known(findings, name) for name in ("decided", "weight_zero_route"))
+    """Whether the chain shows a rollback; a decision alone may be one to hold."""
+    return _known(findings, "weight_zero_route")
 
 
 def verdict_sentence(findings: Findings) -> str:

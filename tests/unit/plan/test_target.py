@@ -49,8 +49,8 @@ def test_shipped_target_is_read():
         (
             "not_asked: []",
             "not_asked: [data_los]",
-            "local.yaml:12: not_asked: 'data_los' is no check; known: alert, cleanup, data_loss, fault, "
-            "generator, rollback; did you mean 'data_loss'?",
+            "local.yaml:12: not_asked: 'data_los' is no check; known: alert, baseline, cleanup, data_loss, fault, "
+            "generator, recovery, requests, rollback, split; did you mean 'data_loss'?",
         ),
     ],
 )
