@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One second: requests sent and answers by version ({"ok", "failed", "unknown", "marked", "p95_ms"})."""
+    """One second: requests sent and answers by version ({"ok", "failed", "unknown", "marked", "refused", "p95_ms"})."""
 
     second: int
     sent: int
@@ -20,8 +20,11 @@ class Tick:
 
     @property
     def good(self) -> bool:
-        """Something was sent, and nothing failed or stayed unknown."""
-        bad_count = sum(counts["failed"] + counts["unknown"] for counts in self.versions.values())
+        """Something was sent, and nothing failed or stayed unknown but for what the service refused with a 4xx.
+
+        A refusal is an answer of a service that is well: after a write that failed, what builds on it is refused.
+        """
+        bad_count = sum(one["failed"] + one["unknown"] - one.get("refused", 0) for one in self.versions.values())
         return self.sent > 0 and bad_count == 0
 
 

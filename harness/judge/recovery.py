@@ -4,8 +4,8 @@ Terms. The *survivor* is the track that has the traffic in the end: stable, and 
 expected. A second of it is *good* when it has answers and none of them is bad: no answer at all, a status of 500 or
 more, or the injector's mark. Seconds are counted backwards from the load's end, so that the last one is whole. The
 *last part* is the row of good seconds that ends there. The *hypothesis* is what the steady-state probes answered after
-the method; a no is *explained* where a watched alert was firing just before, or Prometheus had no samples, for then
-the probes cannot have said yes, and the check alert judges why.
+the method; a no is *explained* where the probes could not have said yes, whatever the service did: a watched alert was
+firing just before, or Prometheus had no samples. The check alert judges why.
 
 Measured: `good_seconds_count` of the last part; `answers_count` and `p95_ms` in it.
 
@@ -83,12 +83,12 @@ def _hypothesis(facts: Facts) -> Rule:
         return inference("hypothesis", Verdict.INCONCLUSIVE, "The steady-state probes were not asked in the end")
     if said[-1].data["met"]:
         return inference("hypothesis", Verdict.PASS, "The steady-state probes said that the service was well again")
-    why = _explained(facts, said[-1].t_ns)
+    why = explained(facts, said[-1].t_ns)
     says = "The steady-state probes said that the service was not well"
     return inference("hypothesis", unless(not why, Verdict.FAIL), f"{says}{why}")
 
 
-def _explained(facts: Facts, at_ns: int) -> str:
+def explained(facts: Facts, at_ns: int) -> str:
     """Why the probes could not have said yes at this instant, whatever the service did; "" for no such reason."""
     reach_ns = BLIND_EVALUATIONS * facts.evaluation_ns + facts.slack_ns
     times_ns = facts.evidence.samples["t_ns"]

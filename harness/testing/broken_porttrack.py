@@ -40,11 +40,19 @@ class RelaysFaults(Faults):
 
     def put(self, name: str, body: bytes) -> ActiveFault:
         """Switch it on here and, weaker, there."""
-        weaker = {**json.loads(body), "share": RELAYED_SHARE}
+        self._relay("PUT", name, {**json.loads(body), "share": RELAYED_SHARE})
+        return super().put(name, body)
+
+    def remove(self, name: str) -> bool:
+        """Switch it off here and there."""
+        self._relay("DELETE", name, None)
+        return super().remove(name)
+
+    def _relay(self, method: str, name: str, body: dict[str, Any] | None) -> None:
         for url in self.urls:
             headers = {"authorization": f"Bearer {self.token}"}
-            httpx.put(f"{url}/faults/{name}", json=weaker, headers=headers, timeout=2.0).raise_for_status()
-        return super().put(name, body)
+            answer = httpx.request(method, f"{url}/faults/{name}", json=body, headers=headers, timeout=2.0)
+            answer.raise_for_status()
 
 
 class LosesMetrics(Faults):

@@ -8,7 +8,7 @@ the schedule and none here: unknown.
 Lines go to `timeline/load.ndjson`. A `load_tick` is for the live view and never for judgement:
 
     {"second", "sent", "capped", "lag_ms_p99", "in_flight",
-     "versions": {version: {"ok", "failed", "unknown", "marked", "p95_ms"}}}
+     "versions": {version: {"ok", "failed", "unknown", "marked", "refused", "p95_ms"}}}
 
 `second` counts from the load's zero; `sent` and `lag_ms_p99` are of what was sent in it, `versions` of what
 ended in it, `p95_ms` from the intended start. A missing second means that the process did not get to run.
@@ -140,10 +140,15 @@ class Second:
             return
         version = operation.version
         if version not in self._counts:
-            self._counts[version] = {**dict.fromkeys((outcome.value for outcome in Outcome), 0), "marked": 0}
+            self._counts[version] = {
+                **dict.fromkeys((outcome.value for outcome in Outcome), 0),
+                "marked": 0,
+                "refused": 0,
+            }
             self._latencies_ns[version] = []
         self._counts[version][operation.outcome] += 1
         self._counts[version]["marked"] += bool(operation.fault_mark)
+        self._counts[version]["refused"] += 400 <= operation.status < 500
         self._latencies_ns[version].append(operation.done_ns - operation.intended_ns)
 
     def fields(self, second: int, in_flight: int) -> dict[str, Any]:

@@ -34,6 +34,13 @@ def _hypothesis(when: str, change: Callable[[Event], Event | None]) -> Change:
     return mutate
 
 
+def _no_after(facts: Facts) -> Evidence | str:
+    """The probes said no after the method, for a reason that only the service can have given them."""
+    asked = [event for event in facts.evidence.of(Kind.HYPOTHESIS) if event.data["when"] == "after"]
+    why = recovery.explained(facts, asked[-1].t_ns) if asked else ""
+    return f"a no of the probes would be explained{why}" if why else _hypothesis("after", _no)(facts)
+
+
 def _no(event: Event) -> Event:
     return edit.saying(event, met=False)
 
@@ -173,6 +180,6 @@ MUTATIONS: Final = (
     Mutation("ill_in_the_end", recovery.ID, "good_seconds", _ill_in_the_end),
     Mutation("silent_in_the_end", recovery.ID, "good_seconds", _silent_in_the_end),
     Mutation("slow_in_the_end", recovery.ID, "latency", _slow_in_the_end),
-    Mutation("probes_said_no_after", recovery.ID, "hypothesis", _hypothesis("after", _no)),
+    Mutation("probes_said_no_after", recovery.ID, "hypothesis", _no_after),
     Mutation("probes_unasked_after", recovery.ID, "hypothesis", _hypothesis("after", _unasked)),
 )

@@ -90,7 +90,7 @@ def test_the_timeline_of_a_load(tmp_path):
     recorder.failed("load dispatcher", "ValueError: x")
     recorder.stopped(dispatched=2, completed=2, in_flight=0, stopped_ns=77)
     events = [{key: value for key, value in event.items() if key != "t_ns"} for event in events_of(tmp_path)]
-    counts = {"ok": 1, "failed": 1, "unknown": 0, "marked": 1, "p95_ms": 11.0}
+    counts = {"ok": 1, "failed": 1, "unknown": 0, "marked": 1, "refused": 0, "p95_ms": 11.0}
     tick = {"source": "load", "kind": "load_tick"}
     assert [
         {"source": "load", "kind": "load_ready"},
@@ -126,10 +126,19 @@ def test_a_row_costs_less_than_20_us(tmp_path):
     assert cost_us < 20  # measured 2; 4.5 at 60 rows a batch
 
 
+def test_a_refusal_is_counted_apart():
+    """A 4xx counts as failed and as refused, a 5xx as failed alone."""
+    second = Second()
+    second.add_done(ROW._replace(outcome="failed", status=409))
+    second.add_done(ROW._replace(outcome="failed", status=503, fault_mark="http_5xx"))
+    (counts,) = second.fields(0, 0)["versions"].values()
+    assert (2, 1, 1) == (counts["failed"], counts["refused"], counts["marked"])
+
+
 def test_a_row_of_a_wrong_type_is_an_error_not_a_hole(tmp_path):
     """Rows that do not fit the schema raise when they are written."""
     recorder = RunRecorder(tmp_path)
-    recorder.done(ROW._replace(status="200"))
+    recorder.done(ROW._replace(user="nobody"))
     with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
         recorder.beat(None, 0)
 
