@@ -45,6 +45,9 @@ POLL_S = 0.05
 # Beyond the latest instant at which the outcome could still meet its bounds, before the trial stops waiting for it.
 OUTCOME_SLACK_S = 4.0
 GOOD_SECONDS = 10
+RULES_S_MAX = (
+    15.0  # the watchdog is there from the first evaluation, a second after the start; a busy machine took four
+)
 # A killed guard's children get SIGKILL from the kernel right after its sockets close: milliseconds.
 KERNEL_ENDS_S_MAX = 2.0
 _current: Trial | None = None
@@ -348,6 +351,12 @@ def open_trial(
     trial.timeline.event(Kind.CENSUS, at="open", items=census.take({}, trial.spec.locked_ports))
     start(trial.guard, [one for one in trial.spec.processes if one.name != LOAD], trial.run_dir)
     receivers.check(prepared, receivers.told(prepared, trial.spec, trial.alerts.receivers.resolve_receivers))
+    # Prometheus is ready before its rules run; load that no rule sees would leave a hole at the baseline's beginning.
+    trial.await_or_fail(
+        lambda: bool(trial.alerts.metrics.fetch_samples("ALERTS", 5.0)),
+        RULES_S_MAX,
+        "the first evaluation of the rules",
+    )
     trial.start_load()
     return trial
 
