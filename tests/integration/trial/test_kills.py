@@ -154,8 +154,9 @@ def test_strike_leaves_nothing(short, start, strike: Strike):
          "headline": findings["headline"]["says"]},
     )  # fmt: skip
     assert [] == left, trial.output
+    assert (trial.run_dir / "SEAL").exists()
     # The fault is taken back before its process ends; only a killed guard cannot write it down.
-    assert {} == heal.read(trial.run_dir).requests or strike.victim in ("guard", *PARTS)
+    assert {} == heal.read(trial.run_dir).requests or strike.victim == "guard"
     # What comes after the last of the evidence cuts nothing: the trial is judged on all of it.
     assert verdict in {"INCONCLUSIVE", "FAIL"} or strike.moment == "close"
     assert expected_code(strike, verdict) == code, trial.output
