@@ -74,7 +74,7 @@ def test_dry_run_prints_every_change_and_starts_nothing(experiment, tmp_path):
         "takes stops of the canary",
         "config/alertmanager.yaml",
         "profile M, 120 requests/s to http://127.0.0.1:2",
-        "canary 1.1: 25 % -> 100 %, each held 30 s",
+        "canary 1.1: 25 % -> 100 %, each held 90 s",
         "rolled back, canary-1 is stopped",
         "http_5xx at the step 25 %: share 0.3; ends by itself after 60 s",
         "in canary-1, taken back by DELETE http://127.0.0.1:2",
