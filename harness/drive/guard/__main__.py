@@ -93,7 +93,7 @@ class Guard:
                 return {"left": self._stop(chosen)}
             case "stop_all":
                 self._shut_door()  # who waits there would wait for a guard that is busy until all have ended
-                left = self._stop(list(self.children.values()))
+                left = self._stop(list(self.children.values()), request.get("grace_s"))
                 shutil.rmtree(self.scratch, ignore_errors=True)
                 return {"left": left}
             case "undo_add":

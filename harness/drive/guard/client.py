@@ -89,9 +89,12 @@ class GuardClient:
         """End these processes; the names of any that would not end."""
         return list(self._request("stop", names=list(names))["left"])
 
-    def stop_all(self) -> list[str]:
-        """End every process and remove the scratch folder; the names of any that would not end."""
-        return list(self._request("stop_all")["left"])
+    def stop_all(self, grace_s: float | None = None) -> list[str]:
+        """End every process and remove the scratch folder; the names of any that would not end.
+
+        Each level gets SIGKILL after `grace_s`, None: after the longest of its processes' own limits.
+        """
+        return list(self._request("stop_all", grace_s=grace_s)["left"])
 
     def undo_add(self, request: UndoRequest) -> int:
         """Record, on disk, how to take back a change that is about to be made."""

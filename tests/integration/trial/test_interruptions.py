@@ -70,6 +70,21 @@ def test_hung_chaos_is_finished_by_its_guard(experiment, start):
     assert "heartbeat" in trial.findings()["headline"]["says"]
 
 
+def test_parts_that_hang_do_not_hold_up_an_interrupted_close(experiment, start):
+    """Load and observer got SIGSTOP, so neither ends when asked: the close kills them, within its ten seconds.
+
+    Their own limits, for the end of a whole trial, are longer than that.
+    """
+    trial = start(experiment(plant="stepper_ignores_webhook"))
+    trial.await_event(Kind.FAULT_ON)
+    for part in ("load", "observer"):
+        os.kill(trial.pids()[part], signal.SIGSTOP)
+    os.kill(trial.process.pid, signal.SIGINT)
+    assert await_condition(lambda: [] == left(trial), GONE_S_MAX), left(trial)
+    assert 130 == trial.code(), trial.output
+    assert "INCONCLUSIVE" == trial.findings()["verdict"]
+
+
 def test_killed_chaos_and_guard_are_healed_by_the_command(experiment, start):
     """SIGKILL of both that would close: `harness run`, the last that knows of the trial, heals and judges."""
     trial = start(experiment(plant="stepper_ignores_webhook"))
