@@ -5,7 +5,7 @@
     recorder     a webhook receiver; every notification becomes notifications/<n>.json, as received
     router       the canary's weight in the router's live configuration, every 100 ms
     controller   the controller's own status, every 100 ms
-    samples      raw Prometheus samples by range selector, every 5 s and once more at the end
+    samples      raw Prometheus samples by range selector, every second and once more at the end
     alerts       alert states for the live view, every second; never for judgement
     host         CPU by process, every second
 
@@ -37,9 +37,11 @@ from harness.evidence.format import METRICS, Kind
 from harness.evidence.timeline import TimelineWriter
 
 POLL_S = 0.1
-FETCH_S = 5.0
-# Each fetch asks for twice the pace and two scrapes: the one before may have failed, and repeats are dropped.
-FETCH_WINDOW_S = 12.0
+JOIN_S_MAX = 10.0
+# What was not fetched dies with a Prometheus that dies, so as often as it scrapes and evaluates in a drill.
+FETCH_S = 1.0
+# Each fetch asks for what came since the last that worked and so much more, for samples that come late.
+FETCH_OVERLAP_S = 4.0
 SELECTOR = (
     '{__name__=~"ALERTS|ALERTS_FOR_STATE|up|http_requests_total|http_requests_in_flight|fault_injected_total'
     '|prometheus_rule_group_iterations_missed_total|.+:.+"}'
@@ -128,6 +130,8 @@ class Observer:
         self.recorder = Recorder(plan.recorder_port, self.run_dir / "notifications")
         self.samples_file = (self.run_dir / "metrics" / "samples.arrows").open("wb", buffering=0)
         self.samples = pa.ipc.new_stream(self.samples_file, METRICS)
+        self.fetched_ns = clock.monotonic_ns()
+        self.newest_ms: dict[tuple[str, str], int] = {}  # by name and labels; Prometheus takes samples in order only
         self.seen_alerts: dict[str, str] = {}
         self.processes: dict[str, psutil.Process] = {}
 
@@ -144,7 +148,7 @@ class Observer:
         server.start()
         self.stopping.wait()
         for thread in threads:
-            thread.join(timeout=2 * FETCH_S)
+            thread.join(timeout=JOIN_S_MAX)
         self._observed("samples", self.fetch_samples)
         self.recorder.shutdown()
         self.samples.close()
@@ -184,15 +188,23 @@ class Observer:
         )
 
     def fetch_samples(self) -> None:
-        """Append what the last FETCH_WINDOW_S held."""
-        found = self.metrics.fetch_samples(SELECTOR, FETCH_WINDOW_S)
-        if not found:
-            return
+        """Append each series' samples that came since the last fetch that worked, and those that it missed."""
+        asked_ns = clock.monotonic_ns()
+        window_s = (asked_ns - self.fetched_ns) / clock.NS_PER_S + FETCH_OVERLAP_S
+        found = self.metrics.fetch_samples(SELECTOR, window_s)
+        self.fetched_ns = asked_ns
         rows = [
             {"name": item.name, "labels": item.labels_json, "wall_ms": item.wall_ms, "value": item.value}
             for item in found
+            if item.wall_ms > self.newest_ms.get((item.name, item.labels_json), -1)
         ]
+        if not rows:
+            return
         self.samples.write_batch(pa.RecordBatch.from_pylist(rows, schema=METRICS))
+        for item in found:
+            self.newest_ms[item.name, item.labels_json] = max(
+                item.wall_ms, self.newest_ms.get((item.name, item.labels_json), -1)
+            )
 
     def see_alerts(self) -> None:
         """Changes of alert states, for whoever watches."""

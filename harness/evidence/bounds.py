@@ -9,12 +9,13 @@ kept. The judge compares a measured detection with what comes out; the rule's ow
 What is played: answers of the canary as a Poisson process, bad ones with `share` from the fault on; scrapes and
 evaluations at two independent random phases; `increase` and `rate` as Prometheus stretches them to the window's
 edges, with its guard for a counter that was 0; the ratio, the least count, stable's share; `for`, counted in
-evaluations; and group_wait. The seed is fixed and the generator is the one that NumPy promises never to change,
-so the same question has the same answer everywhere.
+evaluations; group_wait; and, for the sooner bound, a step of the canary's weight shortly before the fault. The seed
+is fixed and the generator is the one that NumPy promises never to change, so the same question has the same answer
+everywhere.
 
-Not covered: lost or late scrapes and skipped evaluations (the evidence tells of those), a rate that changes while
-the rule is still counting (ask for the lowest and the highest), the way of a notification (milliseconds), and stable's
-share as chance has it (its mean is used).
+Not covered: lost or late scrapes and skipped evaluations (the evidence tells of those), a rate that changes after
+the fault while the rule is still counting (ask for the lowest and the highest), one that fell before it, the way of
+a notification (milliseconds), and stable's share as chance has it (its mean is used).
 """
 
 from __future__ import annotations
@@ -70,6 +71,23 @@ class AlarmRule:
     def horizon_s(self) -> float:
         """How long is played; an alarm after that counts as none."""
         return HORIZON_WINDOWS * self.window_s + self.for_s
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The canary's rate rose to what it is `age_s` before the fault; up to there it was `earlier_rps`."""
+
+    earlier_rps: float
+    age_s: float
+
+    def is_within(self, rule: AlarmRule) -> bool:
+        """Whether a window that sees the fault can still see what was before the step."""
+        return self.age_s < reach_s(rule)
+
+
+def reach_s(rule: AlarmRule) -> float:
+    """How long before the fault an answer can lie that the rule still counts beside a faulted one."""
+    return rule.window_s + rule.scrape_s
 
 
 def first_alarm_quantiles_s(
@@ -131,25 +149,31 @@ def quantiles_s(
     share: float,
     background_share: float = 0.0,
     since: Since = "first_faulted_response",
+    step: Step | None = None,
 ) -> tuple[float, float]:
     """(best, worst): the 0.05 % and 99.95 % quantiles, in seconds from `since` to the first alarm and its group_wait.
 
     `rate_rps` is the canary's own rate, `share` the part of its answers that the fault makes bad and
     `background_share` the part that is bad anyway. Infinity where so many plays had no alarm within five windows: then
-    the rule cannot be relied upon to see this fault.
+    the rule cannot be relied upon to see this fault. A `step` makes the best sooner; the worst is played
+    without, since fewer good answers in the window never make an alarm later.
     """
-    times_s = first_alarms_s(rule, rate_rps, share, background_share, since)
-    best, worst = (float(times_s[round(part * (PLAYS - 1))]) for part in (BEST_QUANTILE, WORST_QUANTILE))
-    return best, worst
+    worst_s = first_alarms_s(rule, rate_rps, share, background_share, since)
+    young = step is not None and step.is_within(rule)
+    best_s = first_alarms_s(rule, rate_rps, share, background_share, since, step) if young else worst_s
+    return float(best_s[round(BEST_QUANTILE * (PLAYS - 1))]), float(worst_s[round(WORST_QUANTILE * (PLAYS - 1))])
 
 
 @lru_cache(maxsize=64)  # a judge asks again for each mutated copy of one evidence
-def first_alarms_s(rule: AlarmRule, rate_rps: float, share: float, background_share: float, since: Since) -> Floats:
+def first_alarms_s(
+    rule: AlarmRule, rate_rps: float, share: float, background_share: float, since: Since, step: Step | None = None
+) -> Floats:
     """The first alarms of PLAYS plays, in rising order, infinity for none. Shape (PLAYS,), seconds; read-only."""
     assert rate_rps > 0, f"a canary with {rate_rps} requests/s answers nothing"
+    assert step is None or 0 <= step.earlier_rps <= rate_rps, f"{step} goes down to {rate_rps} requests/s"
     assert 0 < share <= 1, f"a share of {share} is no fault"
     assert rule.window_s >= 2 * rule.scrape_s, f"a window of {rule.window_s} s has no two scrapes in it"
-    plays = _Plays(rule, rate_rps, share, background_share)
+    plays = _Plays(rule, rate_rps, share, background_share, step)
     fired_s = _fired_s(rule, plays) + rule.group_wait_s
     times_s = np.sort(fired_s - plays.first_bad_s if since == "first_faulted_response" else fired_s)
     times_s.setflags(write=False)
@@ -164,7 +188,11 @@ class _Plays:
     there is none of its kind, and from it on they are Poisson.
     """
 
-    def __init__(self, rule: AlarmRule, rate_rps: float, share: float, background_share: float) -> None:
+    def __init__(
+        self, rule: AlarmRule, rate_rps: float, share: float, background_share: float, step: Step | None
+    ) -> None:
+        self.stepped_s = -step.age_s if step else -math.inf
+        self.earlier_part = step.earlier_rps / rate_rps if step else 1.0
         self.chance = np.random.RandomState(SEED)
         self.scrape_s = rule.scrape_s
         self.bad_anyway_rps = rate_rps * background_share
@@ -191,8 +219,10 @@ class _Plays:
         since_s = until_s - self.scrape_s
         faulted_s = np.clip(until_s, 0, None) - np.clip(since_s, 0, None)
         hit_s = np.clip(until_s - self.first_bad_s, 0, None) - np.clip(since_s - self.first_bad_s, 0, None)
-        bad_mean = self.bad_anyway_rps * self.scrape_s + self.well_rps * self.share * hit_s
-        good_mean = self.well_rps * (self.scrape_s - self.share * faulted_s)
+        earlier_s = np.clip(self.stepped_s - since_s, 0, self.scrape_s)
+        full_s = self.scrape_s - (1 - self.earlier_part) * earlier_s  # so long at the full rate gives as many answers
+        bad_mean = self.bad_anyway_rps * full_s + self.well_rps * self.share * hit_s
+        good_mean = self.well_rps * (full_s - self.share * faulted_s)
         first_bad = (since_s < self.first_bad_s) & (self.first_bad_s <= until_s)
         self.bad[scrape] = self.bad[scrape - 1] + self.chance.poisson(bad_mean) + first_bad
         # At a share of 1 what is left of the others is 0 give or take a rounding.
@@ -233,6 +263,9 @@ def _is_true(rule: AlarmRule, plays: _Plays, at_s: Floats) -> Any:
     nought_s = span_s * bad_before / np.maximum(bad, 1.0) if rule.was_nought else start_s
     bad_read = bad * (span_s + _stretch_s(np.minimum(start_s, nought_s), mean_s) + end_s)
     good_read = good * (span_s + _stretch_s(start_s, mean_s) + end_s)
+    if plays.earlier_part == 0:
+        # A series that its first answer makes shows no increase yet; how much that hides is not known, so all of it.
+        good_read = np.where(at_s - rule.window_s < plays.stepped_s, 0.0, good_read)
     return (bad >= rule.count_min) & (bad_read > rule.over * (bad_read + good_read))
 
 

@@ -21,7 +21,7 @@ from harness.evidence.finding import Finding, Instant, Rule, Verdict
 from harness.evidence.format import Kind
 from harness.evidence.timeline import Event
 from harness.judge import cause, team
-from harness.judge.chain import hold_decision
+from harness.judge.chain import hold_decision, rollback_decision
 from harness.judge.facts import Facts
 from harness.judge.saying import finding, inference, unless, witness
 from harness.judge.weights import held_reads, reads, watched_ns
@@ -56,6 +56,11 @@ def moves_after(facts: Facts, hold: Event | None) -> list[Event]:
 
 
 def _decided(facts: Facts, event: Event | None) -> Rule:
+    back = rollback_decision(facts)
+    if event is None and back is not None:
+        # A witness: whatever the load was, a canary was blamed that the experiment says is not to blame.
+        says = f"The controller decided to roll back where it had to hold: {back.data['reason']}"
+        return witness("decided", Verdict.FAIL, says)
     if event is None:
         webhooks = len(facts.evidence.of(Kind.WEBHOOK_RECEIVED))
         says = f"The controller never decided to hold; it had received {webhooks} webhooks"

@@ -4,6 +4,7 @@ import pytest
 
 from harness.evidence.finding import Verdict
 from harness.evidence.format import Kind
+from harness.judge import judge
 from harness.testing import histories as h
 from harness.testing.cases import fires, near, verify
 
@@ -197,7 +198,7 @@ CASES = [
         "in_bounds",
         lambda: firing_moved(with_rules(), -2_100),
         OPEN,
-        "CanaryErrorRatioHigh fired 1.093 to 1.194 s after the first faulted answer; chance leaves 1.218 to 5.729 s "
+        "CanaryErrorRatioHigh fired 1.093 to 1.194 s after the first faulted answer; chance leaves 1.217 to 5.729 s "
         "but for one trial in a thousand",
     ),
     fires(
@@ -205,7 +206,7 @@ CASES = [
         "in_bounds",
         lambda: firing_moved(with_rules(), 2_600),
         OPEN,
-        "CanaryErrorRatioHigh fired 5.793 to 5.894 s after the first faulted answer; chance leaves 1.218 to 5.729 s "
+        "CanaryErrorRatioHigh fired 5.793 to 5.894 s after the first faulted answer; chance leaves 1.217 to 5.729 s "
         "but for one trial in a thousand",
         {"alert/in_bounds": OPEN, "rollback/cause": FAIL},
         "rollback/cause",
@@ -309,3 +310,43 @@ def test_several_required():
     verify(
         fires("alert", "fired", lambda: history, FAIL, "CanarySlow was never firing for version 1.1 on the canary", red)
     )
+
+
+def rules_asked(evidence):
+    (found,) = (check for check in judge(evidence).checks if check.id == "alert")
+    return {rule.id for rule in found.rules}, found.measured.keys()
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        lambda evidence: h.without_events(
+            evidence, Kind.WEIGHT_READ, lambda one: one.data["hi_ns"] < h.at_ns(h.FAULT_S)
+        ),
+        lambda evidence: h.updated(evidence, "routing", lambda row: row["attempts"] == 1, attempts=2),
+    ],
+    ids=["weight before the fault was not read", "the router retried"],
+)
+def test_in_bounds_is_asked_only_where_the_bounds_are_known(unknown):
+    """How many answers the rule had counted is not known without the weight, nor which was the first bad one."""
+    bound = f"{h.ALERT}_bound_s_min"
+    rules, measured = rules_asked(with_rules())
+    assert "in_bounds" in rules
+    assert bound in measured
+    rules, measured = rules_asked(unknown(with_rules()))
+    assert "in_bounds" not in rules
+    assert bound not in measured
+
+
+def test_in_bounds_minds_the_step_that_the_fault_fell_into():
+    """A canary that had half the traffic up to a second before has an alarm that is sooner than without a step."""
+
+    def first_s(weight):
+        def earlier(one):
+            return h.at_ns(0) < one.data["lo_ns"] < h.at_ns(h.FAULT_S - 1)
+
+        history = h.with_event_data(with_rules(), Kind.WEIGHT_READ, earlier, weight=weight)
+        (found,) = (check for check in judge(history).checks if check.id == "alert")
+        return found.measured[f"{h.ALERT}_bound_s_min"]
+
+    assert first_s(5) < first_s(25) < first_s(50)

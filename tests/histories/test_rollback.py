@@ -442,6 +442,21 @@ HELD = [
             "rollback/team_told": OPEN,
         },
     ),
+    fires(
+        "rollback",
+        "decided",
+        lambda: h.with_event_data(h.held(), Kind.DECIDED, is_hold, decision="roll_back", weight=0),
+        FAIL,
+        "The controller decided to roll back where it had to hold: ServiceErrorRatioHigh fires for the canary",
+        {
+            "rollback/decided": FAIL,
+            "rollback/cause": FAIL,
+            "rollback/weight_kept": OPEN,
+            "rollback/no_step": OPEN,
+            "rollback/hold": OPEN,
+            "rollback/team_told": OPEN,
+        },
+    ),
     near("rollback", "decided", lambda: h.moved(h.held(), Kind.DECIDED, 0.01, is_hold)),
     fires(
         "rollback",

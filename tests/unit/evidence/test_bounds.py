@@ -11,7 +11,7 @@ import pytest
 
 from harness.drive.stack import rules
 from harness.evidence import bounds
-from harness.evidence.bounds import AlarmRule
+from harness.evidence.bounds import AlarmRule, Step
 
 DRILL = AlarmRule(window_s=5, threshold=0.05, count_min=3, for_s=1, scrape_s=1, evaluation_s=1)
 FLIPS = 32
@@ -163,6 +163,41 @@ def test_a_manifests_timing_says_the_rule(alert, threshold, count_min):
 def test_a_rule_that_counts_no_share_has_no_bounds(timing, alert):
     """An alert of another kind, and a manifest that says nothing of rules."""
     assert bounds.alarm_rule(timing, alert) is None
+
+
+def test_a_step_just_before_the_fault_makes_the_best_sooner():
+    """The younger the step and the less there was before it, the fewer good answers stand beside the bad ones."""
+    young, middle, low = (Step(15.0, 0.5), Step(15.0, 3.0), Step(6.0, 0.5))
+    best_s = [bounds.quantiles_s(DRILL, 30.0, 0.3, step=step)[0] for step in (low, young, middle, None)]
+    assert sorted(best_s) == best_s
+    assert [1.14, 1.21, 1.36, 1.43] == [round(one, 2) for one in best_s]
+
+
+def test_a_step_leaves_the_worst_alone():
+    """A window that is full of good answers takes the longest."""
+    _, worst = bounds.quantiles_s(DRILL, 30.0, 0.3)
+    assert worst == bounds.quantiles_s(DRILL, 30.0, 0.3, step=Step(6.0, 0.5))[1]
+
+
+@pytest.mark.parametrize("age_s", [6.0, math.inf])
+def test_a_step_that_no_window_sees_changes_nothing(age_s):
+    """One window and one scrape before the fault it is out of reach."""
+    assert bounds.quantiles_s(DRILL, 30.0, 0.3) == bounds.quantiles_s(DRILL, 30.0, 0.3, step=Step(6.0, age_s))
+
+
+def test_where_the_canary_had_no_traffic_only_the_count_holds_the_alarm_back():
+    """Its good answers have no series yet: three bad ones, a scrape, an evaluation and the second of `for` are left.
+
+    In a flood the three are there at once.
+    """
+    best, _ = bounds.quantiles_s(DRILL, 5_000.0, 1.0, step=Step(0.0, 1.0))
+    assert 1.0 < best < 1.05
+
+
+def test_a_rate_that_fell_is_a_programmers_mistake():
+    """The worst would be later than what is played."""
+    with pytest.raises(AssertionError, match="goes down"):
+        bounds.first_alarms_s(DRILL, 30.0, 0.3, 0.0, "fault_on", Step(60.0, 1.0))
 
 
 @pytest.mark.parametrize(("rate_rps", "share"), [(0.0, 0.3), (30.0, 0.0), (30.0, 1.5)])
