@@ -36,16 +36,18 @@ def up(target: Path, port: int | None, weight: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     folders = alone.Folders.of(settings_module.cache_dir(settings))
-    alone.serve(ready, folders, port, weight, ended, lambda endpoints: _print(endpoints, weight))
+    alone.serve(ready, folders, port, weight, ended, lambda endpoints: _print(endpoints, weight, ready.target.kit))
     click.echo("stack: stopped")
     return 0
 
 
-def _print(endpoints: Endpoints, weight: int) -> None:
+def _print(endpoints: Endpoints, weight: int, kit: str) -> None:
     """Where it is and how to use it."""
     click.echo(f"service       {endpoints.service_url}  (canary weight {weight} %)")
     click.echo(f"prometheus    {endpoints.prometheus_url}")
     click.echo(f"alertmanager  {endpoints.alertmanager_url}")
     click.echo(f"router admin  {endpoints.router_admin_url}")
-    click.echo(f"\nlocust -f locustfiles/porttrack.py --headless -u 20 -t 20s -H {endpoints.service_url}")
+    locustfile = Path("locustfiles") / f"{kit}.py"
+    if locustfile.is_file():
+        click.echo(f"\nlocust -f {locustfile} --headless -u 20 -t 20s -H {endpoints.service_url}")
     click.echo("Ctrl-C ends it; nothing is kept.")

@@ -40,6 +40,7 @@ class ReadyTarget:
     """A target that can be brought up."""
 
     target: Target
+    kit: TargetKit
     binaries: binaries.Binaries
 
 
@@ -54,6 +55,7 @@ class Prepared:
     target_path: str
     target_sha256: str
     target_document: Mapping[str, Any]
+    kit: TargetKit
     profile: Profile
     binaries: binaries.Binaries
     cache_dir: Path
@@ -116,6 +118,7 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
         target_path=str(target_path),
         target_sha256=hashlib.sha256(target_text.encode()).hexdigest(),
         target_document=target_document,
+        kit=kit,
         profile=profile,
         binaries=find_binaries(settings),
         cache_dir=settings_module.cache_dir(settings),
@@ -139,7 +142,7 @@ def prepare_target(settings: Settings, path: Path) -> ReadyTarget:
     target, problems = target_files.parse(document, str(path), yaml_lines(text), _known())
     if target is None:
         raise InvalidFileError(str(path), problems.found)
-    return ReadyTarget(target=target, binaries=find_binaries(settings))
+    return ReadyTarget(target=target, kit=targets.load_kit(target.kit), binaries=find_binaries(settings))
 
 
 def find_binaries(settings: Settings) -> binaries.Binaries:

@@ -493,6 +493,7 @@ def build_spec(
     spec = local.build(
         prepared.target,
         prepared.experiment.rollout,
+        prepared.kit,
         paths=local.Paths(run_dir=run_dir, scratch_dir=scratch),
         binaries=prepared.binaries,
         ports=chosen[: local.port_count(prepared.target)],

@@ -354,7 +354,9 @@ def _pass_clauses(findings: Findings) -> list[str]:
         clauses.append("no canary alert fired")
     if "rollback" in passed and back:
         clauses.append(
-            _with_time("all traffic was back on the stable version", "after {}", findings.durations_s.get("shift"))
+            f"the canary got its last request {seconds(*shift)} after it"
+            if (shift := findings.durations_s.get("shift"))
+            else "all traffic is back on the stable version"
         )
     elif "rollback" in passed:
         clauses.append("the rollout ended as expected")

@@ -355,7 +355,7 @@ def service_sample(seconds: float, state: str) -> Row:
 
 def _sample_rows(outcome: str) -> list[Row]:
     """A scrape and an evaluation a second, longer than the load; the alert until its 5 s window is empty."""
-    rows = [sample(second + 0.1, "up", job="porttrack", track="canary") for second in range(-3, 33)]
+    rows = [sample(second + 0.1, "up", job="service", track="canary") for second in range(-3, 33)]
     rows += [sample(second + 0.3, "track:http_requests:rate5s", 10.0, track="canary") for second in range(-3, 33)]
     about = {"rolled_back": alert_sample, "held": service_sample}.get(outcome)
     if about is not None:

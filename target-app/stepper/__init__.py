@@ -4,7 +4,7 @@ It stands where Flagger, Argo Rollouts or a pipeline stand in production, so it 
 only its steps, Alertmanager's webhook and the router's admin port, imports nothing of the drill, and signals nobody.
 
     python -m stepper --port 21001 --router-admin-url http://127.0.0.1:21002 --steps 5,25,50,100 --step-s 15 \
-        --record stepper.ndjson --stable stable --canary canary --runtime-prefix split.porttrack
+        --record stepper.ndjson --stable stable --canary canary --runtime-prefix split.service
 
     POST /start     begins the rollout; 409 when it has begun already
     GET  /status    {"state": idle|progressing|rolled_back|promoted|held, "weight", "step", "decision"}

@@ -30,7 +30,7 @@ _POLL_S = 0.02
 _KILLED_S_MAX = 2.0  # what SIGKILL may take; a process in an uninterruptible wait ends after it, or never
 _REAP_S_MAX = 1.0  # the child has ended, so this returns at once
 # What a child sees of our environment. Anything else is given by its spec, so that a trial can be repeated.
-_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+_KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TZ")  # PYTHONPATH: kits that are not installed
 
 
 @dataclass(slots=True)
@@ -99,6 +99,8 @@ def die_with_parent() -> None:
 def spawn(spec: ProcessSpec, level: int, run_dir: Path, environment: Mapping[str, str]) -> Child:
     """Start one process with its output in `logs/<name>.log`. GuardError when it cannot be started."""
     kept = {name: environment[name] for name in _KEPT_ENVIRONMENT if name in environment}
+    if "PYTHONPATH" in kept:  # relative to where the trial was started, and a child's folder is another
+        kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep)))
     (run_dir / "logs").mkdir(exist_ok=True)
     with (run_dir / "logs" / f"{spec.name}.log").open("ab") as log:
         try:

@@ -79,6 +79,7 @@ def _spec(ready: ReadyTarget, folders: Folders, chosen: tuple[int, ...]) -> Stac
     return local.build(
         ready.target,
         Rollout(),
+        ready.kit,
         paths=local.Paths(run_dir=folders.run_dir, scratch_dir=folders.scratch_dir),
         binaries=ready.binaries,
         ports=chosen,

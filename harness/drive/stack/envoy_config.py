@@ -32,7 +32,7 @@ import yaml
 
 STABLE: Final = "stable"
 CANARY: Final = "canary"
-RUNTIME_PREFIX: Final = "split.porttrack"
+RUNTIME_PREFIX: Final = "split.service"
 ACCESS_LOG_FLUSH_MS: Final = 200
 ROUTE_S_MAX: Final = 15
 # Servers close idle keep-alive connections (uvicorn after 5 s); a request sent into that close is answered 503 UC.

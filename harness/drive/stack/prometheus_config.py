@@ -61,7 +61,7 @@ def render_prometheus(
         },
         "scrape_configs": [
             {
-                "job_name": "porttrack",
+                "job_name": "service",
                 "static_configs": [_targets(ports, {"track": track}) for track, ports in tracks.items()],
             },
             _router_job(router_admin_port),

@@ -147,7 +147,7 @@ def render(timing: Timing) -> str:
     """The rules file as YAML text, the same bytes for the same timing."""
     names = _Names.of(timing)
     group = {
-        "name": "porttrack-canary",
+        "name": "canary",
         "interval": f"{timing.evaluation_s}s",
         "rules": [
             *_error_recordings(names),

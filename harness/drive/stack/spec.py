@@ -7,27 +7,11 @@ the guard starts it. So what runs can be printed, compared and changed without r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from harness.drive.target.port import Instance
+from harness.drive.target.port import Instance, ProcessSpec
 
-
-@dataclass(frozen=True, slots=True)
-class ProcessSpec:
-    """One process of the trial. `ready_url` answers 200 (or `ready_argv` exits 0) once it serves."""
-
-    name: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)  # added to a small fixed environment
-    cwd: str = ""  # the run directory when empty
-    ports: tuple[int, ...] = ()
-    ready_url: str = ""
-    ready_argv: tuple[str, ...] = ()
-    ready_s_max: float = 15.0
-    stop_signal: int = 15  # SIGTERM
-    stop_s_max: float = 3.0  # then SIGKILL
-    run_once: bool = False  # ends by itself with 0 before the next is started (initdb, migrations)
-    after: tuple[str, ...] = ()  # names that must be ready (run_once: ended) first; others start side by side
+__all__ = ["Endpoints", "ProcessSpec", "StackSpec"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The target port: what a service brings so that the engine, which knows no domain, can drill it.
 
 A *kit* knows the service's operations and their mix, how to read every write back through the service
-and out of its store, when the service is quiescent, and how to take the test rows out again. The load
+and out of its store, when the service is quiescent, how to take the test rows out again, and which processes the
+local stack starts for it. The load
 process builds the kit with `build_load`, the control builds it for everything else; both get the same
 seed, so that a payload can be made again from (seed, index).
 
@@ -13,16 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from harness.errors import DriveError
 
+STORE: Final = "store"  # the process after which the store can be used, whoever runs it
+
 __all__ = [
+    "STORE",
     "Broken",
     "DriveError",  # for kits, which import nothing else of the harness
     "Instance",
     "LoadKit",
     "OperationKind",
+    "Place",
+    "ProcessSpec",
     "Profile",
     "Quiescence",
     "ReadBackWanted",
@@ -129,11 +135,52 @@ class ReadBackWanted:
     writes: Sequence[tuple[str, str]]  # (kind, key) pairs that the trial may have written, each once
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process of the trial. `ready_url` answers 200 (or `ready_argv` exits 0) once it serves."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)  # added to a small fixed environment
+    cwd: str = ""  # the run directory when empty
+    ports: tuple[int, ...] = ()
+    ready_url: str = ""
+    ready_argv: tuple[str, ...] = ()
+    ready_s_max: float = 15.0
+    stop_signal: int = 15  # SIGTERM
+    stop_s_max: float = 3.0  # then SIGKILL
+    run_once: bool = False  # ends by itself with 0 before the next is started (initdb, migrations)
+    after: tuple[str, ...] = ()  # names that must be ready (run_once: ended) first; others start side by side
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the local stack wants a service. `releases` maps a track to the version to run there.
+
+    `store_dsn` leads to the store: a database in a PostgreSQL that the stack runs, where the kit needs one, else
+    a port on loopback, as http://127.0.0.1:port, on which a process of the service may serve its own.
+    """
+
+    python: str
+    instances: tuple[Instance, ...]
+    releases: Mapping[str, str]
+    store_dsn: str
+    control_token: str
+
+
 class TargetKit(Protocol):
     """The kit outside the load process. Every call has its own bounds and raises DriveError past them."""
 
     name: str
     profiles: Mapping[str, Profile]
+    needs_postgres: bool
+
+    def local_processes(self, place: Place) -> tuple[ProcessSpec, ...]:
+        """The service on the local stack: one process for each instance, named as it is, and what they start after.
+
+        A PostgreSQL is there once the process STORE has ended. Tokens go by the environment, never by a command line.
+        """
+        ...
 
     def build_load(self, profile: Profile, seed: int) -> LoadKit:
         """The kit for the load process."""

@@ -13,13 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from harness.drive.target.port import (
+    STORE,
     DriveError,
     Instance,
     LoadKit,
+    Place,
+    ProcessSpec,
     Profile,
     Quiescence,
     ReadBackWanted,
@@ -30,6 +34,7 @@ from porttrack.kit.profiles import PORTS, PROFILES
 if TYPE_CHECKING:
     from porttrack.kit.invariants import Broken
 
+MIGRATE: Final = "migrate"
 CONTROL_S_MAX: Final = 2.0  # a control port answers in a millisecond unless its process hangs
 
 
@@ -46,9 +51,14 @@ class PortTrackKit:
 
     name = "porttrack"
     profiles: Mapping[str, Profile] = PROFILES
+    needs_postgres = True
 
     def __init__(self, control_token: str = "") -> None:
         self._control_token = control_token
+
+    def local_processes(self, place: Place) -> tuple[ProcessSpec, ...]:
+        """The migrations, then every instance with the release of its track."""
+        return (_migrate(place), *(_serve(place, instance) for instance in place.instances))
 
     def build_load(self, profile: Profile, seed: int) -> LoadKit:
         """The kit for the load process. The fleet follows the profile's name, whatever its rate and users are."""
@@ -113,3 +123,33 @@ class PortTrackKit:
         headers = {"authorization": f"Bearer {self._control_token}"}
         answer = http.get(instance.control_url, "/in-flight", headers, CONTROL_S_MAX)
         return http.decoded(answer, _InFlight).in_flight
+
+
+def _migrate(place: Place) -> ProcessSpec:
+    return ProcessSpec(
+        name=MIGRATE,
+        argv=(place.python, "-m", "porttrack.migrate", "--dsn", place.store_dsn, "--to", "head"),
+        env={"PORTTRACK_DSN": place.store_dsn},
+        ready_s_max=30.0,
+        run_once=True,
+        after=(STORE,),
+    )
+
+
+def _serve(place: Place, instance: Instance) -> ProcessSpec:
+    service, control = urlsplit(instance.url), urlsplit(instance.control_url)
+    assert service.port, instance
+    assert control.port, instance
+    return ProcessSpec(
+        name=instance.name,
+        argv=(
+            *(place.python, "-m", "porttrack.serve", "--release", place.releases[instance.track]),
+            *("--instance", instance.name, "--host", str(service.hostname)),
+            *("--port", str(service.port), "--control-port", str(control.port)),
+        ),
+        env={"PORTTRACK_DSN": place.store_dsn, "PORTTRACK_CONTROL_TOKEN": place.control_token},
+        ports=(service.port, control.port),
+        ready_url=f"{instance.url}/health",
+        stop_s_max=9.0,  # the service drains for 8 s at most
+        after=(MIGRATE,),
+    )

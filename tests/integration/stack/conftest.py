@@ -27,6 +27,7 @@ from harness.drive.stack.binaries import Binaries, Given
 from harness.drive.stack.spec import ProcessSpec, StackSpec
 from harness.plan.experiment import Rollout
 from harness.plan.target import Headers, Part, Stack, Target, Versions
+from porttrack.kit import PortTrackKit
 
 ROOT = Path(__file__).parents[3]
 CACHE = ROOT / ".cache"
@@ -197,6 +198,7 @@ def _spec_in(found_binaries: Binaries) -> Callable[[Path, Sequence[int]], StackS
         return local.build(
             TARGET,
             Rollout(steps=(50, 100), step_s=60.0),
+            PortTrackKit(),
             paths=local.Paths(run_dir=run_dir, scratch_dir=run_dir / "scratch"),
             binaries=found_binaries,
             ports=chosen,

@@ -108,7 +108,7 @@ def test_a_fraction_of_a_percent_is_a_weight(stack, router):
 def test_weights_that_add_up_to_nothing_are_an_error(stack, router):
     """Both weights 0 is no weight of the canary: reading it fails and says what Envoy would do."""
     admin = stack.spec.endpoints.router_admin_url
-    httpx.post(f"{admin}/runtime_modify?split.porttrack.stable=0&split.porttrack.canary=0", timeout=5)
+    httpx.post(f"{admin}/runtime_modify?split.service.stable=0&split.service.canary=0", timeout=5)
     with pytest.raises(DriveError, match="both weights are 0"):
         router.read_weight()
     router.set_weight(0)
@@ -262,9 +262,7 @@ def test_rules_loaded_are_those_of_the_chart(stack, watched):
     assert prometheus.ready()
     assert within(5, lambda: all(rule.health != "unknown" for rule in prometheus.rules_loaded()))
     rules = prometheus.rules_loaded()
-    assert {("porttrack-canary", 1.0, "ok", "")} == {
-        (rule.group, rule.evaluation_s, rule.health, rule.error) for rule in rules
-    }
+    assert {("canary", 1.0, "ok", "")} == {(rule.group, rule.evaluation_s, rule.health, rule.error) for rule in rules}
     assert [
         ("CanaryErrorRatioHigh", 1.0, "rollback"),
         ("CanaryLatencyHigh", 1.0, "rollback"),

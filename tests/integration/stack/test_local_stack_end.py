@@ -32,8 +32,8 @@ def test_prometheus_scrapes_both_versions_of_porttrack(porttrack_stack):
 
     try:
         # The service may have started after the first scrape; three seconds without a failed one follow.
-        assert within(15, lambda: len(prometheus.fetch_samples('up{job="porttrack"}', 3)) >= 9)
-        assert within(5, lambda: seen('up{job="porttrack"}') == {("", 1.0)})
+        assert within(15, lambda: len(prometheus.fetch_samples('up{job="service"}', 3)) >= 9)
+        assert within(5, lambda: seen('up{job="service"}') == {("", 1.0)})
         assert seen('http_requests_total{track="stable",code=~"5.."}') == {("1.0", 0.0)}
         assert seen('http_requests_total{track="canary",code=~"5.."}') == {("1.1", 0.0)}
     finally:

@@ -106,7 +106,7 @@ class Track:
     mib_more: float = 0
 
     def series(self, timing):
-        track = {"job": "porttrack", "track": self.name}
+        track = {"job": "service", "track": self.name}
         route = {**track, "version": self.version, "route": "/work"}
         answered, duration = self.well + self.errors, "http_request_duration_seconds"
 

@@ -146,7 +146,7 @@ def run_stepper(setting: Setting) -> Iterator[Callable[..., subprocess.Popen[byt
     def run(steps: str, step_s: float, admin_url: str = setting.admin_url, *more: str) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-m", "stepper", "--port", str(setting.stepper_port)]
         argv += ["--router-admin-url", admin_url, "--steps", steps, "--step-s", str(step_s)]
-        argv += ["--record", str(setting.record), "--runtime-prefix", "split.porttrack", "--canary-version", "1.1"]
+        argv += ["--record", str(setting.record), "--runtime-prefix", "split.service", "--canary-version", "1.1"]
         process = subprocess.Popen([*argv, *more], env={**os.environ, "GUARD_TOKEN": TOKEN})
         started.append(process)
         until("the stepper is ready", lambda: answers(f"{setting.stepper_url}/status"))

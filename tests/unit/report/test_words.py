@@ -14,8 +14,8 @@ from harness.report import words
     [
         (
             "rolled_back",
-            "PASS: the alert fired 2.49 to 3.49 s after the first bad answer, all traffic was back on the stable "
-            "version after 3.67 s, and every acknowledged write is still there.",
+            "PASS: the alert fired 2.49 to 3.49 s after the first bad answer, the canary got its last request "
+            "3.67 s after it, and every acknowledged write is still there.",
         ),
         ("lost_writes", "FAIL: the stored data is not what the service had acknowledged."),
         (

@@ -10,6 +10,7 @@ from harness.drive.stack import local
 from harness.drive.stack.binaries import Binaries
 from harness.plan.experiment import Rollout
 from harness.plan.target import Headers, Part, Stack, Target, Versions
+from porttrack.kit import PortTrackKit
 
 BINARIES = Binaries(
     envoy="/b/envoy",
@@ -58,6 +59,6 @@ def build(target):
             **changed,
         }
         rollout = arguments.pop("rollout", Rollout(steps=(5, 25, 50, 100), step_s=15.0))
-        return local.build(target, rollout, **arguments)
+        return local.build(target, rollout, arguments.pop("kit", PortTrackKit()), **arguments)
 
     return build_spec

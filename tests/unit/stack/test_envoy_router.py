@@ -14,7 +14,7 @@ class FakeEnvoy:
     """Holds a runtime; /runtime_modify changes it."""
 
     def __init__(self, **runtime):
-        self.runtime = {f"split.porttrack.{name}": value for name, value in runtime.items()}
+        self.runtime = {f"split.service.{name}": value for name, value in runtime.items()}
         self.asked = []
 
     def __call__(self, request):
@@ -55,8 +55,8 @@ def test_a_canary_raised_alone_has_less_than_it_looks(router_of):
 @pytest.mark.parametrize(
     ("weight", "query"),
     [
-        (25, "split.porttrack.canary=25&split.porttrack.stable=75"),
-        (0.1, "split.porttrack.canary=10&split.porttrack.stable=9990"),
+        (25, "split.service.canary=25&split.service.stable=75"),
+        (0.1, "split.service.canary=10&split.service.stable=9990"),
     ],
 )
 def test_weight_is_set_by_one_call_with_both_keys(router_of, weight, query):

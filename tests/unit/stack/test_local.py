@@ -100,7 +100,7 @@ def test_stepper_knows_its_steps_the_router_and_nothing_of_the_harness(build):
     assert process(build(), "stepper").argv == (
         *("/python", "-m", "stepper", "--port", "20005", "--router-admin-url", "http://127.0.0.1:20001"),
         *("--steps", "5,25,50,100", "--step-s", "15", "--record", "/run/timeline/stepper.ndjson"),
-        *("--stable", "stable", "--canary", "canary", "--runtime-prefix", "split.porttrack"),
+        *("--stable", "stable", "--canary", "canary", "--runtime-prefix", "split.service"),
         *("--canary-version", "1.1", "--strategy", "shift", "--team-url", "http://127.0.0.1:20006/team"),
     )
     assert process(build(), "stepper").env == {}
@@ -225,8 +225,8 @@ def test_envoy_starts_with_everything_on_stable(build):
         (cluster["name"], cluster["weight"]) for cluster in route["weighted_clusters"]["clusters"]
     ]
     assert bootstrap["layered_runtime"]["layers"][0]["static_layer"] == {
-        "split.porttrack.stable": 100,
-        "split.porttrack.canary": 0,
+        "split.service.stable": 100,
+        "split.service.canary": 0,
     }
     assert route["weighted_clusters"]["clusters"][1]["response_headers_to_add"] == [
         {"append_action": "OVERWRITE_IF_EXISTS_OR_ADD", "header": {"key": "x-track", "value": "canary"}}

@@ -35,14 +35,14 @@ def test_step_without_a_length_is_refused(text: str) -> None:
 @pytest.mark.parametrize(("weight", "stable"), [(0, 100), (5, 95), (100, 0)])
 def test_one_call_carries_both_keys(weight: int, stable: int) -> None:
     """Envoy normalises by the sum, so stable's and the canary's weight travel together and add up to 100."""
-    router = EnvoyRouter("http://127.0.0.1:1", "stable", "canary", "split.porttrack")
-    expected = f"/runtime_modify?split.porttrack.stable={stable}&split.porttrack.canary={weight}"
+    router = EnvoyRouter("http://127.0.0.1:1", "stable", "canary", "split.service")
+    expected = f"/runtime_modify?split.service.stable={stable}&split.service.canary={weight}"
     assert expected == router.target(weight)
 
 
 def test_look_asks_for_the_canarys_two_gauges_alone() -> None:
     """The filter is anchored and takes the cluster's name literally, so no other cluster is counted."""
-    router = EnvoyRouter("http://127.0.0.1:1", "stable", "canary.v1", "split.porttrack")
+    router = EnvoyRouter("http://127.0.0.1:1", "stable", "canary.v1", "split.service")
     asked = parse_qs(urlsplit(router.stats_target()).query)["filter"]
     assert [r"^cluster\.canary\.v1\.upstream_rq_(pending_)?active$"] == asked
 
