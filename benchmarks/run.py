@@ -1,7 +1,8 @@
 """`python -m benchmarks.run`: the figures of the local drill, into benchmarks/results/<utc>.json and latest.json.
 
 A result is a list of rows {name, value, unit, bound, holds, compared_with}; the row named `machine` holds the facts
-of the machine. One set of 20 demo trials serves every figure about trials. Trials that are there already (same
+of the machine. Two sets of 20 trials, of the demo and of a healthy release, each with its own seed, serve every
+figure about trials; a whole run takes about an hour. Trials that are there already (same
 commit, under .cache/bench/) are not run again, so a run that was cut goes on where it stopped.
 
 The machine should be otherwise idle: these are wall-clock figures of many processes on few cores. Where a peer
@@ -30,7 +31,8 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
 TRIALS_COUNT = 20
-EXPERIMENT = "experiments/canary-5xx.yaml"
+DEMO = "canary-5xx"
+HEALTHY = "healthy-release"  # the negative control
 TRIAL_S_MAX = 300.0
 SETUP_S_MAX = 900.0
 STARTS_COUNT = 5
@@ -97,9 +99,9 @@ def timed(argv: Sequence[str], limit_s: float, cwd: Path = ROOT, **environment: 
     return time.monotonic() - started
 
 
-def run_trials() -> list[Path]:
-    """The run directories of the demo trials of this commit, running those that are missing."""
-    folder = CACHE / f"trials-{commit().rstrip('+')}"
+def run_trials(experiment: str) -> list[Path]:
+    """The run directories of the trials of an experiment at this commit, running those that are missing."""
+    folder = CACHE / f"{experiment}-{commit().rstrip('+')}"
     folder.mkdir(parents=True, exist_ok=True)
     found: list[Path] = []
     for seed in range(1, TRIALS_COUNT + 1):
@@ -107,16 +109,16 @@ def run_trials() -> list[Path]:
         took = folder / f"seed-{seed:02d}.seconds"
         if not took.exists():
             shutil.rmtree(run_dir, ignore_errors=True)
-            run_trial(seed, run_dir, took)
+            run_trial(experiment, seed, run_dir, took)
         found.append(run_dir)
     return found
 
 
-def run_trial(seed: int, run_dir: Path, took: Path) -> None:
-    """One demo trial; its seconds go to the file `took`, whatever its verdict."""
+def run_trial(experiment: str, seed: int, run_dir: Path, took: Path) -> None:
+    """One trial; its seconds go to the file `took`, whatever its verdict."""
     started = time.monotonic()
     done = subprocess.run(
-        harness("run", EXPERIMENT, "--seed", str(seed), "--run-dir", str(run_dir)),
+        harness("run", f"experiments/{experiment}.yaml", "--seed", str(seed), "--run-dir", str(run_dir)),
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -125,16 +127,62 @@ def run_trial(seed: int, run_dir: Path, took: Path) -> None:
         check=False,
     )
     took.write_text(str(time.monotonic() - started))
-    print(f"seed {seed}: {done.stdout.splitlines()[-1] if done.stdout else done.stderr.strip()}", flush=True)
+    print(
+        f"{experiment}, seed {seed}: {done.stdout.splitlines()[-1] if done.stdout else done.stderr.strip()}", flush=True
+    )
+
+
+def findings_of(run_dirs: Sequence[Path]) -> list[dict[str, Any]]:
+    """What the judge found in each."""
+    return [json.loads((run_dir / "findings.json").read_text()) for run_dir in run_dirs]
+
+
+def verdict_of(findings: dict[str, Any], check: str, rule: str = "") -> str:
+    """The verdict of a check, or of one of its rules; "" for a rule that was not asked."""
+    (found,) = (one for one in findings["checks"] if one["id"] == check)
+    if not rule:
+        return str(found["verdict"])
+    return next((str(one["verdict"]) for one in found["rules"] if one["id"] == rule), "")
+
+
+def healthy_rows(run_dirs: Sequence[Path]) -> list[Row]:
+    """What a release with nothing wrong must show: it is promoted, and no alert asks to roll it back."""
+    findings = findings_of(run_dirs)
+    not_promoted = sum(
+        one["verdict"] != "PASS" or verdict_of(one, "rollback", "finished") != "PASS" for one in findings
+    )
+    noisy = sum(fired_about_canary(run_dir) for run_dir in run_dirs)
+    count = f"n = {len(run_dirs)} trials"
+    return [
+        row("healthy_not_promoted_count", not_promoted, "trials", 0, count),
+        row("healthy_canary_alerts_count", noisy, "alerts", 0, count),
+        row("healthy_generator_not_passed_count", generator_red(findings), "trials", 0, count),
+    ]
+
+
+def generator_red(findings: Sequence[dict[str, Any]]) -> int:
+    """Trials in which the load itself was not what was planned."""
+    return sum(verdict_of(one, "generator") != "PASS" for one in findings)
+
+
+def fired_about_canary(run_dir: Path) -> int:
+    """How many different alerts about the canary fired."""
+    from harness.evidence import run
+
+    samples = run.load(run_dir).samples
+    texts = {text for name, text in zip(samples["name"], samples["labels"], strict=True) if name == "ALERTS"}
+    labels = [json.loads(text) for text in texts]
+    return sum(one.get("track") == "canary" and one.get("alertstate") == "firing" for one in labels)
 
 
 def trial_rows(run_dirs: Sequence[Path]) -> list[Row]:
-    """Every figure that the set of trials gives."""
-    findings = [json.loads((run_dir / "findings.json").read_text()) for run_dir in run_dirs]
+    """Every figure that the set of demo trials gives."""
+    findings = findings_of(run_dirs)
     seconds = [float(run_dir.with_suffix(".seconds").read_text()) for run_dir in run_dirs]
     not_passed = sum(one["verdict"] != "PASS" for one in findings)
     shifts = [one["durations_s"].get("shift", [math.inf, math.inf])[1] for one in findings]
     detects = [one["durations_s"].get("detect", [math.inf, math.inf])[1] for one in findings]
+    beyond_chance = sum(verdict_of(one, "alert", "in_bounds") != "PASS" for one in findings)
     lost = sum(lost_on_stable(run_dir) for run_dir in run_dirs)
     count = f"n = {len(run_dirs)} trials"
     return [
@@ -143,6 +191,8 @@ def trial_rows(run_dirs: Sequence[Path]) -> list[Row]:
         row("first_faulted_to_shifted_s_p50", percentile(shifts, 0.5), "s", 6.0, count),
         row("first_faulted_to_shifted_s_p95", percentile(shifts, 0.95), "s", 6.0, count),
         row("first_faulted_to_alert_s_p95", percentile(detects, 0.95), "s", 6.0, count),
+        row("outside_stochastic_bounds_count", beyond_chance, "trials", 0, count),
+        row("generator_not_passed_count", generator_red(findings), "trials", 0, f"{count} at 120 requests/s"),
         row("stable_requests_lost_count", lost, "requests", 0, count),
     ]
 
@@ -224,8 +274,8 @@ def main() -> int:
     """Measure everything; 1 when a bound does not hold."""
     facts = machine()
     rows = [facts, help_row(), *stack_rows(), setup_row()]
-    run_dirs = run_trials()
-    rows += [*trial_rows(run_dirs), judge_row(run_dirs)]
+    demos = run_trials(DEMO)
+    rows += [*trial_rows(demos), judge_row(demos), *healthy_rows(run_trials(HEALTHY))]
     path = write(rows)
     for one in rows[1:]:
         holds = "holds " if one["holds"] else "BROKEN"
