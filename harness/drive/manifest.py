@@ -16,7 +16,7 @@ import harness
 from harness import clock
 from harness.drive import faults
 from harness.drive.prepare import Prepared
-from harness.drive.stack import binaries, rules
+from harness.drive.stack import binaries, local, rules
 from harness.drive.target.port import Profile
 from harness.evidence.format import RUN_FORMAT
 from harness.plan.experiment import FaultPlan
@@ -62,6 +62,7 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
         "load": load_of(prepared.profile, experiment.load.seed),
         "versions": msgspec.to_builtins(target.versions),
         "headers": msgspec.to_builtins(target.headers),
+        "instances": {name: local.track_of(name) for name in local.instance_names(target)},
         "not_asked": list(target.not_asked),
         "team": True,  # the local stack's controller tells its team, and the recorder keeps what it tells
         "plant": experiment.plant,

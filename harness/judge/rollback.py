@@ -24,7 +24,7 @@ import numpy as np
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Finding, Instant, Rule, Verdict
 from harness.evidence.format import Kind
-from harness.judge import cause, holding, promotion, team, traffic
+from harness.judge import cause, holding, promotion, removal, team, traffic
 from harness.judge.chain import durations_ns, rollback_decision
 from harness.judge.facts import Facts
 from harness.judge.saying import LISTED_MAX, bounded, finding, inference, seconds, unless, witness
@@ -34,10 +34,13 @@ ID: Final = "rollback"
 
 
 def check(facts: Facts) -> Finding:
-    """Ten rules for `rolled_back`, and `team_told` where a team is on record; see promotion.py and holding.py."""
+    """Ten rules for `rolled_back`, `removed` with the strategy remove, and `team_told` where a team is on record.
+
+    See promotion.py and holding.py for the other outcomes.
+    """
     if not facts.rolls_back:
         return holding.check(facts) if facts.holds else promotion.check(facts)
-    late = _late(facts)
+    late, decision = _late(facts), rollback_decision(facts)
     rules = (
         _decided(facts),
         _cause(facts),
@@ -49,7 +52,8 @@ def check(facts: Facts) -> Finding:
         _late_shift(facts),
         _drained(facts),
         _stable_runs(facts),
-        *team.rules(facts, rollback_decision(facts)),
+        *removal.rules(facts, decision),
+        *team.rules(facts, decision),
     )
     return finding(ID, rules, _measured(facts, late), "Stable has all the traffic again, for this cause and in time")
 

@@ -2,7 +2,7 @@
 
 Terms. *Told*: after the decision the team's receiver got a message that names the version, the decision, the outcome
 that the experiment expects, and a reason. A message that says something else is no such message. The controller has
-TELL_S_MAX to say it, and with the strategy `remove` REMOVE_S_MAX, since it then speaks after the canary was stopped.
+TELL_S_MAX to say it, and with the strategy `remove` REMOVE_S_MAX more: it then speaks after the canary was stopped.
 
 Not asked where the manifest does not say that a team's messages were kept.
 """
@@ -17,10 +17,10 @@ from harness.evidence.finding import Rule, Verdict
 from harness.evidence.timeline import Event
 from harness.judge.chain import told_team
 from harness.judge.facts import Facts
+from harness.judge.removal import REMOVE_S_MAX, removes
 from harness.judge.saying import inference
 
 TELL_S_MAX: Final = 8.0  # three attempts of at most 2 s, and the pauses between them
-REMOVE_S_MAX: Final = 40.0  # drained within 16 s, three attempts to stop of at most 5 s, then the same
 
 
 def rules(facts: Facts, decision: Event | None) -> tuple[Rule, ...]:
@@ -36,8 +36,7 @@ def rules(facts: Facts, decision: Event | None) -> tuple[Rule, ...]:
         body = right[0].body
         says = f"The team was told {body['outcome']} of {body['version']} {after_s:.2f} s after it: {body['reason']}"
         return (inference("team_told", Verdict.PASS, says),)
-    removes = facts.evidence.manifest["rollout"].get("strategy") == "remove"
-    limit_s = REMOVE_S_MAX if removes else TELL_S_MAX
+    limit_s = TELL_S_MAX + (REMOVE_S_MAX if removes(facts) else 0.0)
     watched_s = (max(event.t_ns for event in facts.evidence.events) - decision.t_ns) / NS_PER_S
     wrong = f"; {len(told)} messages came that say something else" if told else ""
     says = f"The team was not told within the {watched_s:.1f} s after the decision{wrong}"

@@ -109,6 +109,18 @@ def promoted() -> Evidence:
     return _trial("promoted")
 
 
+def removed(gone_s: float = 14.5) -> Evidence:
+    """As `passing`, with the strategy remove: the canary is stopped at `gone_s`, and then the team is told."""
+    history = with_manifest(passing(), rollout={**passing().manifest["rollout"], "strategy": "remove"})
+
+    def is_canary(one: Event) -> bool:
+        return bool(one.data["name"] == "canary-1")
+
+    ended_s = 32.0 + PROCESSES.index("canary-1") / 100
+    stopped = moved(history, Kind.PROCESS_EXITED, gone_s - ended_s, is_canary)
+    return with_team_messages(stopped, team_message(gone_s + 0.1))
+
+
 def held() -> Evidence:
     """A trial with a fault on both tracks that expects `held` and deserves PASS."""
     return _trial("held")
@@ -192,6 +204,7 @@ def _manifest(outcome: str) -> Row:
         },
         "versions": {"stable": "1.0", "canary": "1.1"},
         "headers": {"version": "x-version", "instance": "x-instance", "track": "x-track", "fault": "x-fault"},
+        "instances": {"stable-1": "stable", "canary-1": "canary"},
         "not_asked": [],
         "team": True,
         "plant": "",

@@ -53,9 +53,9 @@ def with_weight(evidence, kind, weight, first_s=13.5, last_s=99.0):
     )
 
 
-def webhook_ignored():
+def webhook_ignored(history=None):
     """The stepper was told and did nothing: weight 50 and the canary's traffic go on."""
-    bare = h.without_events(h.without_events(h.passing(), Kind.DECIDED, is_rollback), Kind.ROLLOUT_FINISHED)
+    bare = h.without_events(h.without_events(history or h.passing(), Kind.DECIDED, is_rollback), Kind.ROLLOUT_FINISHED)
     still = with_weight(with_weight(bare, Kind.CONTROLLER_READ, 50), Kind.WEIGHT_READ, 50)
     return to_canary(still, *even_from(13.5))
 
@@ -79,6 +79,18 @@ def five_percent():
 
 ROUTE_STAYS = {"rollback/route": FAIL, "rollback/flapping": OPEN, "rollback/hold": OPEN}
 
+UNDECIDED = {
+    "rollback/decided": FAIL,
+    "rollback/cause": FAIL,
+    "rollback/weight": FAIL,
+    "rollback/route": FAIL,
+    "rollback/flapping": OPEN,
+    "rollback/traffic": OPEN,
+    "rollback/hold": OPEN,
+    "rollback/late": FAIL,
+    "rollback/team_told": OPEN,
+}
+
 ROLLED_BACK = [
     fires(
         "rollback",
@@ -86,17 +98,7 @@ ROLLED_BACK = [
         webhook_ignored,
         FAIL,
         "The controller never decided to roll back; it had received 1 webhooks",
-        {
-            "rollback/decided": FAIL,
-            "rollback/cause": FAIL,
-            "rollback/weight": FAIL,
-            "rollback/route": FAIL,
-            "rollback/flapping": OPEN,
-            "rollback/traffic": OPEN,
-            "rollback/hold": OPEN,
-            "rollback/late": FAIL,
-            "rollback/team_told": OPEN,
-        },
+        UNDECIDED,
     ),
     near("rollback", "decided", lambda: h.moved(h.passing(), Kind.DECIDED, 0.01, is_rollback)),
     fires(
@@ -408,11 +410,11 @@ TEAM = [
     fires(
         "rollback",
         "team_told",
-        lambda: h.with_team_messages(removing(), h.team_message(13.4)),
+        lambda: h.with_team_messages(h.removed(), h.team_message(13.4)),
         OPEN,
         "The team was not told within the 19.3 s after the decision",
     ),
-    near("rollback", "team_told", lambda: h.with_team_messages(removing(), h.team_message(32.0))),
+    near("rollback", "team_told", lambda: h.with_team_messages(h.removed(), h.team_message(32.0))),
     near(
         "rollback",
         "team_told",
@@ -421,9 +423,40 @@ TEAM = [
 ]
 
 
-def removing():
-    """The strategy is to remove the canary, of which the team hears only when it is gone."""
-    return h.with_manifest(h.passing(), rollout={**h.passing().manifest["rollout"], "strategy": "remove"})
+REMOVED = [
+    fires(
+        "rollback",
+        "removed",
+        lambda: h.removed(31.3),
+        OPEN,
+        "canary-1 still ran when the trial closed, 17.8 s after the decision",
+    ),
+    fires(
+        "rollback",
+        "removed",
+        lambda: h.moved(h.removed(51.3), Kind.PHASE, 20.0, lambda one: one.data["phase"] == "close"),
+        FAIL,
+        "canary-1 still ran when the trial closed, 37.8 s after the decision",
+    ),
+    fires(
+        "rollback",
+        "removed",
+        lambda: h.removed(13.41),
+        OPEN,
+        "canary-1 still ran when the trial closed, 17.8 s after the decision",
+    ),
+    fires(
+        "rollback",
+        "removed",
+        lambda: webhook_ignored(h.removed()),
+        OPEN,
+        "No rollback was decided that would remove the canary",
+        {**UNDECIDED, "rollback/removed": OPEN},
+        "rollback/decided",
+    ),
+    near("rollback", "removed", lambda: h.removed(31.1)),
+    near("rollback", "removed", lambda: h.removed(13.43)),
+]
 
 
 HELD = [
@@ -533,7 +566,7 @@ HELD = [
         "The team was not told within the 19.3 s after the decision",
     ),
 ]
-CASES = [*ROLLED_BACK, *TEAM, *PROMOTED, *HELD]
+CASES = [*ROLLED_BACK, *REMOVED, *TEAM, *PROMOTED, *HELD]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

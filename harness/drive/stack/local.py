@@ -132,7 +132,7 @@ def _endpoints(ports: _Ports, kit: TargetKit, token: str) -> Endpoints:
         store_reader_dsn=reader,
         control_token=token,
         instances=tuple(
-            Instance(name=name, track=_track_of(name), url=_url(port), control_url=_url(control_port))
+            Instance(name=name, track=track_of(name), url=_url(port), control_url=_url(control_port))
             for name, (port, control_port) in ports.instances.items()
         ),
     )
@@ -142,7 +142,8 @@ def _url(port: int) -> str:
     return f"http://{HOST}:{port}"
 
 
-def _track_of(instance: str) -> str:
+def track_of(instance: str) -> str:
+    """The track in an instance's name."""
     return instance.rpartition("-")[0]
 
 
@@ -150,7 +151,7 @@ def _by_track(ports: _Ports) -> dict[str, list[int]]:
     """Track -> the service ports of its instances."""
     tracks: dict[str, list[int]] = {STABLE: [], CANARY: []}
     for name, (port, _) in ports.instances.items():
-        tracks[_track_of(name)].append(port)
+        tracks[track_of(name)].append(port)
     return tracks
 
 

@@ -16,7 +16,7 @@ from harness.evidence.finding import Instant
 from harness.evidence.format import Kind
 from harness.evidence.run import Evidence
 from harness.evidence.timeline import Event
-from harness.judge import promotion, rollback
+from harness.judge import promotion, removal, rollback
 from harness.judge.chain import TEAM, hold_decision, rollback_decision
 from harness.judge.facts import Facts
 from harness.judge.self_check import edit
@@ -108,6 +108,21 @@ def _rolled_back(facts: Facts) -> Evidence | str:
 
 def _unfinished(facts: Facts) -> Evidence | str:
     return edit.events_dropped(facts.evidence, Kind.ROLLOUT_FINISHED) if _promotes(facts) else NO_PROMOTION
+
+
+def _canary_stays(facts: Facts) -> Evidence | str:
+    """The guard saw no instance of the canary end before everything did."""
+    names = removal.canaries(facts)
+    if not facts.rolls_back or not removal.removes(facts) or not names:
+        return "the canary is not to be removed"
+    last_ns = max(event.t_ns for event in facts.evidence.events)
+    events = [
+        Event(last_ns, event.source, event.kind, event.data)
+        if event.kind is Kind.PROCESS_EXITED and event.data["name"] in names
+        else event
+        for event in facts.evidence.events
+    ]
+    return edit.with_events(facts.evidence, events)
 
 
 def _team_untold(facts: Facts) -> Evidence | str:
@@ -327,6 +342,7 @@ MUTATIONS: Final = (
     Mutation("shifted_too_late", rollback.ID, "late", _shifted_late),
     Mutation("drained_too_late", rollback.ID, "drained", _drained_late),
     Mutation("canary_runs_at_the_end", rollback.ID, "stable_runs", _canary_runs),
+    Mutation("canary_not_removed", rollback.ID, "removed", _canary_stays),
     Mutation("team_not_told", rollback.ID, "team_told", _team_untold),
     Mutation("hold_erased", rollback.ID, "decided", _hold_undecided),
     Mutation("held_for_no_alert", rollback.ID, "cause", _hold_of_other_cause),

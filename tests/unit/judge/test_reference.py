@@ -11,7 +11,13 @@ from harness.testing import histories as h
 
 JUDGE = Path(harness.judge.__file__).parent
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "checks.md").read_text()
-CHECK_OF = {"evidence_check": "evidence", "promotion": "rollback", "holding": "rollback", "team": "rollback"}
+CHECK_OF = {
+    "evidence_check": "evidence",
+    "promotion": "rollback",
+    "holding": "rollback",
+    "removal": "rollback",
+    "team": "rollback",
+}
 MAKERS = ("witness", "inference")
 
 
