@@ -24,7 +24,7 @@ def on_record(func: Callable[P, R]) -> Callable[P, R]:
             return func(*args, **kwargs)
         except HarnessError as error:
             if trials.is_open():
-                trials.current().note_error(func.__name__, str(error))
+                trials.current().note_error(func.__name__, trials.current().explained(str(error)))
             raise InterruptExecution(f"{func.__name__}: {error}") from error
         except (KeyboardInterrupt, SystemExit) as error:
             if trials.is_open():

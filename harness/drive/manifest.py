@@ -76,11 +76,11 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
 
 
 def fault_of(plan: FaultPlan | None) -> dict[str, Any] | None:
-    """The fault as planned, whether it marks the answers that it hits, and how the report calls its time."""
+    """The fault as planned, whether it marks the answers that it hits, and what the report writes over its time."""
     if plan is None:
         return None
     fault = faults.build(plan.kind)
-    return {**msgspec.to_builtins(plan), "marks": fault.marks, "band": fault.band}
+    return {**msgspec.to_builtins(plan), "marks": fault.marks, "caption": fault.caption}
 
 
 def load_of(profile: Profile, seed: int) -> dict[str, Any]:

@@ -53,6 +53,8 @@ RULES_S_MAX = (
 CUT_GRACE_S = 1.5
 # A killed guard's children get SIGKILL from the kernel right after its sockets close: milliseconds.
 KERNEL_ENDS_S_MAX = 2.0
+# An exit is told through two pipes and a thread: milliseconds, more on a busy machine.
+NEWS_S_MAX = 0.5
 _current: Trial | None = None
 
 
@@ -120,6 +122,12 @@ class Trial:
     def note_error(self, where: str, message: str) -> None:
         """A part of the harness failed: on record, so no PASS."""
         self.timeline.event(Kind.ERROR, where=where, message=message[:2000])
+
+    def explained(self, message: str) -> str:
+        """`message`, with the part whose death is behind it; news of a death may come a moment after its effects."""
+        await_condition(lambda: bool(self.dead_part), NEWS_S_MAX, POLL_S)
+        known = not self.dead_part or "has died" in message
+        return message if known else f"{self.dead_part} has died: {message}"
 
     def note_cut(self, why: str) -> None:
         """Something ended the trial early; the first reason stands. A part that died is the reason of its signal."""

@@ -156,12 +156,15 @@ def _phases(evidence: Evidence, zero_ns: int, from_s: float, to_s: float) -> Ite
 
 
 def _fault(evidence: Evidence, zero_ns: int, to_s: float) -> Iterator[Span]:
-    """From each switching on to the next healing, or to the end where there was none."""
+    """From each switching on to the next healing, or to the end where there was none; by what it does, where known."""
+    planned = evidence.manifest.get("fault") or {}
     healed_s = [(int(event.data["hi_ns"]) - zero_ns) / NS_PER_S for event in evidence.of(Kind.FAULT_HEALED)]
     for event in evidence.of(Kind.FAULT_ON):
         on_s = (int(event.data["lo_ns"]) - zero_ns) / NS_PER_S
         off_s = next((at_s for at_s in healed_s if at_s > on_s), to_s)
-        yield Span(words.plain(event.data.get("fault", "")), on_s, min(off_s, to_s))
+        kind = event.data.get("fault", "")
+        caption = planned.get("caption") if kind == planned.get("kind") else None
+        yield Span(words.plain(caption or kind), on_s, min(off_s, to_s))
 
 
 def draw(chart: Chart, width: int, prefix: str) -> Markup:

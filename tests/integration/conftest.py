@@ -1,9 +1,14 @@
-"""Registers the mark of what `make test-full` runs and `make test` leaves out by its own -m."""
+"""What holds for every test with real processes."""
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "full: a strike outside of the pairwise selection; `make test-full` runs it")
+@pytest.fixture(autouse=True, scope="session")
+def _sigint_is_heard():
+    """A background job starts with SIGINT ignored, and its children would inherit that: no test could send them one."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

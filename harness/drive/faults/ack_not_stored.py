@@ -10,6 +10,6 @@ class AckNotStored(ControlPortFault):
     """Arguments: `seed`."""
 
     kind = "ack_not_stored"
-    band = "writes are lost"
+    caption = "writes are lost"
     marks = False
     arguments = (SEED,)

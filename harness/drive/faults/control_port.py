@@ -32,7 +32,7 @@ class ControlPortFault:
     """A Fault whose kind the control port knows; the class of a kind says the rest."""
 
     kind: ClassVar[str]
-    band: ClassVar[str]
+    caption: ClassVar[str]
     marks: ClassVar[bool]
     arguments: ClassVar[tuple[Argument, ...]]
 

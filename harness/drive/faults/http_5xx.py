@@ -15,6 +15,6 @@ class Http5xx(ControlPortFault):
     """Arguments: `status` (500 or 503), `seed`."""
 
     kind = "http_5xx"
-    band = "answers are 5xx"
+    caption = "answers are 5xx"
     marks = True
     arguments = (Argument("status", default=503, choices=(500, 503)), SEED)

@@ -14,7 +14,7 @@ class Latency(ControlPortFault):
     """Arguments: `delay_ms` (1 to 5000), `ramp_s` (0: at once), `seed`."""
 
     kind = "latency"
-    band = "slow answers"
+    caption = "slow answers"
     marks = True
     # 5 s: what the service takes at most, so that a stopping instance never cuts a request that only slept
     arguments = (Argument("delay_ms", low=1, high=5000), Argument("ramp_s", default=0, high=3600), SEED)

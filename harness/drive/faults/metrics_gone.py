@@ -10,6 +10,6 @@ class MetricsGone(ControlPortFault):
     """Arguments: `seed`."""
 
     kind = "metrics_gone"
-    band = "no metrics"
+    caption = "no metrics"
     marks = False
     arguments = (SEED,)

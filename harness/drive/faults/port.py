@@ -29,7 +29,7 @@ class Fault(Protocol):
     """One kind of fault. `token` opens the control port; every call is bounded, DriveError past its bound."""
 
     kind: str
-    band: str  # what the report writes over the time in which it is on: two or three words, such as "slow answers"
+    caption: str  # what the report writes over the time in which it is on: two or three words, such as "slow answers"
     marks: bool  # whether every answer that it hit carries its mark; a fault that lies marks nothing
 
     def check(self, arguments: Mapping[str, Any]) -> None:

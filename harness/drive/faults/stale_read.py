@@ -10,6 +10,6 @@ class StaleRead(ControlPortFault):
     """Arguments: `age_s` (0.1 to 600, default 5), `seed`."""
 
     kind = "stale_read"
-    band = "reads are stale"
+    caption = "reads are stale"
     marks = False
     arguments = (Argument("age_s", default=5.0, low=0.1, high=600), SEED)

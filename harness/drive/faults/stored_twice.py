@@ -10,6 +10,6 @@ class StoredTwice(ControlPortFault):
     """Arguments: `seed`."""
 
     kind = "stored_twice"
-    band = "writes are stored twice"
+    caption = "writes are stored twice"
     marks = False
     arguments = (SEED,)

@@ -10,6 +10,6 @@ class UnreadableRow(ControlPortFault):
     """Arguments: `seed`."""
 
     kind = "unreadable_row"
-    band = "rows stable cannot read"
+    caption = "rows stable cannot read"
     marks = False
     arguments = (SEED,)

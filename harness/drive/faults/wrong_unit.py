@@ -10,6 +10,6 @@ class WrongUnit(ControlPortFault):
     """Arguments: `seed`."""
 
     kind = "wrong_unit"
-    band = "speeds in km/h"
+    caption = "speeds in km/h"
     marks = False
     arguments = (SEED,)

@@ -83,12 +83,12 @@ def test_the_undo_request_is_the_heal_as_data(port, kind):
 
 @EVERY_KIND
 def test_a_fault_says_what_a_report_needs(kind):
-    """Its kind, whether it marks what it hits, and a phrase of its own for the band, short enough for a chart."""
+    """Its kind, whether it marks what it hits, and a caption of its own, short enough for a chart."""
     fault = faults.build(kind)
-    others = {faults.build(other).band for other in SHIPPED if other != kind}
+    others = {faults.build(other).caption for other in SHIPPED if other != kind}
     assert (kind, SHIPPED[kind][2]) == (fault.kind, fault.marks)
-    assert 0 < len(fault.band) <= 24
-    assert fault.band not in others
+    assert 0 < len(fault.caption) <= 24
+    assert fault.caption not in others
 
 
 def test_a_delay_that_the_service_would_refuse_is_refused_here():

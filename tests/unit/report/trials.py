@@ -58,7 +58,7 @@ def manifest(**changes):
         "rollout": {"steps": [5, 25, 50, 100], "step_s": 15.0},
         "baseline_s": 8.0,
         "hold_s": 20.0,
-        "fault": {"kind": "http_5xx", "share": 0.3, "deadline_s": 60.0, "arguments": {}},
+        "fault": {"kind": "http_5xx", "share": 0.3, "deadline_s": 60.0, "arguments": {}, "caption": "answers are 5xx"},
         "fault_weight": 25,
         "load": {
             "profile": "M",
