@@ -1,4 +1,4 @@
-"""A locustfile one of whose users talks to the canary itself, past the router, once the canary has had traffic."""
+"""A locustfile one of whose users, the first that the canary answers, talks to it past the router from then on."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from harness.drive.load.plan import read_plan
 from harness.drive.load.user import build_user
 from harness.drive.target.port import Request
 
-PINNED_USER = 0
-
 
 class PinningClients(Clients):
-    """Once PINNED_USER was answered by the canary, it stays with it."""
+    """The first user that was answered by the canary stays with it."""
 
     def __init__(self, route: Route) -> None:
         super().__init__(route)
         self._pinned = Clients(replace_url(route, canary_url()))
         self._canary = route.versions.canary
-        self._is_pinned = False
+        self._user: int | None = None
 
     def send(self, user: int, request: Request, op_id: str) -> Answer:
         """Past the router once pinned."""
-        if user == PINNED_USER and self._is_pinned:
+        if user == self._user:
             return self._pinned.send(user, request, op_id)
         answer = super().send(user, request, op_id)
-        self._is_pinned = self._is_pinned or (user == PINNED_USER and answer.version == self._canary)
+        if self._user is None and answer.version == self._canary:
+            self._user = user
         return answer
 
 
