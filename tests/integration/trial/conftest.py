@@ -101,7 +101,7 @@ def short_experiment(folder: Path, name: str = "canary-5xx", plant: str = "", **
     """A shipped experiment with one step of 25 %, short waits and, if named, a planted defect."""
     document = yaml.safe_load((ROOT / "experiments" / f"{name}.yaml").read_text())
     (entry,) = document["extensions"]
-    entry["baseline_s"], entry["hold_s"] = 5.0, 5.0
+    entry["baseline_s"], entry["hold_s"] = 3.0, 5.0
     if name in SHORT_ROLLOUTS:
         entry["rollout"] |= SHORT_ROLLOUTS[name]
     # A short trial acknowledges some sixty writes on the canary: 4 to 5 %, too near the shipped bound of 5 %.

@@ -35,7 +35,7 @@ def test_a_note_that_the_canary_did_not_keep_is_found(experiment, start, monkeyp
     monkeypatch.setenv("NOTES_CANARY_LOSES", "0.3")
     trial = start(experiment(), "--target", TARGET)
     assert 1 == trial.code(), trial.output
-    assert {"verdict": "FAIL", "headline": ("data_loss", "lost"), "red": ["data_loss"]} == trial.judged()
+    assert {"verdict": "FAIL", "headline": ("data_loss", "vanished"), "red": ["data_loss"]} == trial.judged()
 
 
 def test_a_kit_that_nobody_installed_is_refused(experiment, start, monkeypatch):

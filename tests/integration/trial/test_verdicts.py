@@ -85,6 +85,6 @@ def test_planted_defect_turns_the_verdict_it_should(experiment, start, plant):
 
 def test_chaos_run_of_a_failing_trial_exits_non_zero(experiment, start):
     """`chaos run` exits 1 unless the verdict is PASS."""
-    trial = start(experiment(plant="stepper_ignores_webhook"), command="chaos")
+    trial = start(experiment(plant="sets_five_percent"), command="chaos")
     assert 1 == trial.code(), trial.output
     assert "FAIL" == trial.findings()["verdict"]
