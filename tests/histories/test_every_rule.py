@@ -9,7 +9,8 @@ from harness.judge import ORDER
 JUDGE = Path(harness.judge.__file__).parent
 HISTORIES = Path(__file__).parent
 # Files whose rules belong to a check of another name.
-CHECK_OF = {"evidence_check": "evidence", "promotion": "rollback", "holding": "rollback", "team": "rollback"}
+OF_ROLLBACK = ("holding", "promotion", "removal", "team")
+CHECK_OF = {"evidence_check": "evidence", **dict.fromkeys(OF_ROLLBACK, "rollback")}
 # `crashed` belongs to whichever check broke; tests/unit/judge/test_judge.py breaks each of them.
 ANY_CHECK = {"crashed"}
 
