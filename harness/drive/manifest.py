@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def load_of(profile: Profile, seed: int) -> dict[str, Any]:
         "seed": seed,
         "users": profile.users,
         "rate_rps": profile.rate_rps,
-        "kinds": [{"name": kind.name, "share": kind.share, "writes": kind.writes} for kind in profile.kinds],
+        "kinds": [asdict(kind) for kind in profile.kinds],
         "left_out": list(profile.left_out),
     }
 

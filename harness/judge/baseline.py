@@ -1,7 +1,8 @@
 """baseline: was the service well before the canary came, so that what followed is the canary's doing.
 
 Terms. The *baseline* is the time from the load's zero to the canary's start. Its *answers* are those of stable, or
-of nobody, that were sent and done in it. The *band*: no bad answer, and a p95 of at most P95_MS_MAX. An alert is
+of nobody, that were sent and done in it. The *band*: no bad answer, and a p95 of at most P95_MS_MAX, of
+kinds that wait for nobody outside. An alert is
 *watched* when the experiment requires or forbids it. The *hypothesis* is what Chaos Toolkit's steady-state probes
 answered before the method.
 
@@ -21,7 +22,7 @@ from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.finding import Finding, Rule
 from harness.evidence.format import Kind
 from harness.judge.alert import BLIND_EVALUATIONS
-from harness.judge.facts import NOBODY, STABLE, Array, Facts, longest_gap_ns
+from harness.judge.facts import NOBODY, STABLE, Array, Facts, is_among, longest_gap_ns
 from harness.judge.saying import finding, inference, unless
 from harness.judge.statistics import rate_detectable
 
@@ -65,9 +66,11 @@ def answers_of(facts: Facts) -> Array:
 
 
 def latencies_ms(facts: Facts, chosen: Array) -> Array:
-    """How long each chosen operation that was answered took from its dispatch. Shape (m,)."""
+    """How long each chosen operation took from its dispatch, if it was answered and its kind waits not. Shape (m,)."""
     operations = facts.evidence.operations
-    answered = chosen & (operations["status"] > 0)
+    kinds = facts.evidence.manifest["load"]["kinds"]
+    waiting = tuple(str(kind["name"]) for kind in kinds if kind.get("waits"))
+    answered = chosen & (operations["status"] > 0) & ~is_among(operations["kind"], waiting)
     return np.asarray((operations["done_ns"] - operations["sent_ns"])[answered] / NS_PER_MS)
 
 

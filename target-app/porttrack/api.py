@@ -28,7 +28,7 @@ from starlette.responses import Response
 from porttrack.answers import json_answer
 from porttrack.asked import BODY_BYTES_MAX, box, mmsi_in_path, request_id, uuid_in_path, whole
 from porttrack.decode import decode, invalid, read_body
-from porttrack.edge import Handler
+from porttrack.edge import WAITED_S, Handler
 from porttrack.errors import ApiError
 from porttrack.port_calls import PortCall
 from porttrack.releases import Release
@@ -140,6 +140,7 @@ class Api:
         hold_ms = whole(request, "hold_ms", 0, 0, HOLD_MS_MAX)
         if hold_ms:
             await self._sleep(hold_ms / 1000)
+            request.scope[WAITED_S] = hold_ms / 1000
         put = await self._store.put_timestamp(op_id, stamp_id, stamp)
         body = {"id": stamp_id, "request_id": op_id, "result": put.value}
         return json_answer(body, 201 if put is Put.CREATED else 200)

@@ -25,6 +25,8 @@ UNCOUNTED: Final = frozenset({"/health", "/livez", "/metrics", "/openapi.json", 
 FAULT_HEADER: Final = "x-fault-injected"
 _ROUTE: Final = "porttrack.route"
 _FAULT: Final = "porttrack.fault"
+# Set by a handler that waited for someone outside: that time is not the service's, and no latency rule may count it.
+WAITED_S: Final = "porttrack.waited_s"
 
 Handler = Callable[[Request], Awaitable[Response]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -63,7 +65,8 @@ class Edge:
         finally:
             self._metrics.in_flight_count -= 1
             route = scope.get(_ROUTE, UNMATCHED)
-            self._metrics.observe(route, scope["method"], status, self._clock_s() - began_s)
+            took_s = self._clock_s() - began_s - scope.get(WAITED_S, 0.0)
+            self._metrics.observe(route, scope["method"], status, max(took_s, 0.0))
 
 
 def guarded(route: str, handler: Handler, faults: Faults, metrics: Metrics, sleep: Sleep = asyncio.sleep) -> Handler:

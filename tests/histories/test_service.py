@@ -42,6 +42,16 @@ def slower(first, count, by_ms):
     return h.changed(h.passing(), "operations", slow)
 
 
+def waiting(history):
+    """Whatever is slow in it is of a kind that waits for somebody outside."""
+    kinds = [*history.manifest["load"]["kinds"], {"name": "confirmed", "share": 0.0, "writes": False, "waits": True}]
+    load = {**history.manifest["load"], "kinds": kinds}
+    slow = h.updated(
+        history, "operations", lambda row: row["done_ns"] - row["sent_ns"] > 300 * NS_PER_MS, kind="confirmed"
+    )
+    return h.with_manifest(slow, load=load)
+
+
 def before_s(seconds):
     return lambda row: h.wall_at_ns(-9.0) <= row["wall_ms"] * 1_000_000 < h.wall_at_ns(seconds)
 
@@ -106,6 +116,7 @@ BASELINE = [
     ),
     near("baseline", "latency", lambda: slower(10, 6, 245)),
     near("baseline", "latency", lambda: slower(10, 4, 900)),
+    near("baseline", "latency", lambda: waiting(slower(10, 60, 900))),
     fires(
         "baseline",
         "silent",
@@ -235,6 +246,7 @@ RECOVERY = [
         "95 % of 515 answers of stable in the end took 251.0 ms; 250 are allowed",
     ),
     near("recovery", "latency", lambda: slower(283, 27, 245)),
+    near("recovery", "latency", lambda: waiting(slower(283, 200, 900))),
     fires(
         "recovery",
         "hypothesis",

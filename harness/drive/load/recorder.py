@@ -11,7 +11,8 @@ Lines go to `timeline/load.ndjson`. A `load_tick` is for the live view and never
      "versions": {version: {"ok", "failed", "unknown", "marked", "refused", "p95_ms"}}}
 
 `second` counts from the load's zero; `sent` and `lag_ms_p99` are of what was sent in it, `versions` of what
-ended in it, `p95_ms` from the intended start. A missing second means that the process did not get to run.
+ended in it, `p95_ms` from the intended start, of kinds that do not wait. A missing second means that the process did
+not get to run.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ class OperationsFile:
 class Second:
     """Counts of one second, for its tick."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: frozenset[str] = frozenset()) -> None:
+        self._waiting = waiting
         self.sent = 0
         self.capped = 0
         self._lags_ns: list[int] = []
@@ -149,7 +151,8 @@ class Second:
         self._counts[version][operation.outcome] += 1
         self._counts[version]["marked"] += bool(operation.fault_mark)
         self._counts[version]["refused"] += 400 <= operation.status < 500
-        self._latencies_ns[version].append(operation.done_ns - operation.intended_ns)
+        if operation.kind not in self._waiting:
+            self._latencies_ns[version].append(operation.done_ns - operation.intended_ns)
 
     def fields(self, second: int, in_flight: int) -> dict[str, Any]:
         """The tick's fields."""
@@ -167,12 +170,16 @@ class Second:
 
 
 class RunRecorder:
-    """The sink of a trial. Raises FileExistsError where the run directory already has a load's rows."""
+    """The sink of a trial. Raises FileExistsError where the run directory already has a load's rows.
 
-    def __init__(self, run_dir: Path) -> None:
+    `waiting` are the kinds whose latency says nothing about the service (see OperationKind).
+    """
+
+    def __init__(self, run_dir: Path, waiting: frozenset[str] = frozenset()) -> None:
+        self._waiting = waiting
         self._operations = OperationsFile(run_dir / "operations" / "load-0.arrows")
         self._timeline = TimelineWriter(run_dir, SOURCE)
-        self._second = Second()
+        self._second = Second(waiting)
 
     def ready(self) -> None:
         """Say that the schedule is stored and sending can start."""
@@ -195,7 +202,7 @@ class RunRecorder:
         """Write the batch, and the tick at the end of a second."""
         self._operations.flush()
         if second is not None:
-            ended, self._second = self._second, Second()
+            ended, self._second = self._second, Second(self._waiting)
             self._timeline.event(Kind.LOAD_TICK, **ended.fields(second, in_flight))
 
     def failed(self, where: str, message: str) -> None:

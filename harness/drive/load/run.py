@@ -35,6 +35,11 @@ def profile_of(kit: TargetKit, name: str, users: int) -> Profile:
     return profile
 
 
+def waiting_kinds(profile: Profile) -> frozenset[str]:
+    """The kinds whose latency says nothing about the service (see OperationKind)."""
+    return frozenset(kind.name for kind in profile.kinds if kind.waits)
+
+
 class LoadRun:
     """One run. Built, then started, then finished. Raises UsageError or OSError when it cannot be built."""
 
@@ -55,7 +60,7 @@ class LoadRun:
         self._finishing = False
         self._finished = gevent.event.Event()
         self._on_failure = on_failure
-        self._sink = sink if sink is not None else self._record_to(Path(plan.run_dir))
+        self._sink = sink if sink is not None else self._record_to(Path(plan.run_dir), profile)
         self._clients = Clients(Route(plan.service_url, plan.headers, plan.versions, plan.timeouts, plan.in_flight_max))
         load_kit = kit.build_load(profile, plan.seed)
         send, cap = self._clients.send, plan.in_flight_max
@@ -81,9 +86,9 @@ class LoadRun:
             self._clients.close()
             self._finished.set()
 
-    def _record_to(self, run_dir: Path) -> RunRecorder:
+    def _record_to(self, run_dir: Path, profile: Profile) -> RunRecorder:
         self.schedule.write(run_dir / "schedule" / "load-0.parquet")
-        return RunRecorder(run_dir)
+        return RunRecorder(run_dir, waiting_kinds(profile))
 
     def _fail(self, where: str, error: BaseException) -> None:
         if self.failed:

@@ -19,9 +19,10 @@ _HEAD = f"{'version':<16}{'requests':>9}{'share %':>9}{'ok':>8}{'failed':>8}{'un
 
 
 class SplitRecorder:
-    """A sink in memory."""
+    """A sink in memory. `waiting` are the kinds whose latency says nothing about the service (see OperationKind)."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: frozenset[str] = frozenset()) -> None:
+        self._waiting = waiting
         self._outcomes: dict[str, Counter[str]] = {}
         self._latencies_ns: dict[str, list[int]] = {}
         self._lags_ns: list[int] = []
@@ -50,7 +51,9 @@ class SplitRecorder:
             return
         version = operation.version or _NOBODY
         self._outcomes.setdefault(version, Counter())[operation.outcome] += 1
-        self._latencies_ns.setdefault(version, []).append(operation.done_ns - operation.intended_ns)
+        latencies_ns = self._latencies_ns.setdefault(version, [])
+        if operation.kind not in self._waiting:
+            latencies_ns.append(operation.done_ns - operation.intended_ns)
 
     def beat(self, second: int | None, in_flight: int) -> None:
         """Nothing to flush."""
@@ -70,7 +73,9 @@ class SplitRecorder:
             f"schedule lag p50 {quantile_ms(self._lags_ns, 0.5):.1f} ms, p99 {quantile_ms(self._lags_ns, 0.99):.1f} ms"
         )
         counts = f"sent {self.sent_count}, never sent {self._never_sent}"
-        return "\n".join((_HEAD, *rows, f"{counts}; {lag}; latencies from the intended start", *self._failures)) + "\n"
+        without = f", without {', '.join(sorted(self._waiting))}, which waits for others" if self._waiting else ""
+        latencies = f"latencies from the intended start{without}"
+        return "\n".join((_HEAD, *rows, f"{counts}; {lag}; {latencies}", *self._failures)) + "\n"
 
     def _row(self, version: str, total: int) -> str:
         outcomes, latencies_ns = self._outcomes[version], self._latencies_ns[version]

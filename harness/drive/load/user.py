@@ -37,7 +37,7 @@ from harness import clock
 from harness.drive.load.client import Answer
 from harness.drive.load.plan import PLAN_VARIABLE, SECONDS_MAX, LoadPlan, read_plan, require_loopback
 from harness.drive.load.recorder import Operation
-from harness.drive.load.run import LoadRun, profile_of
+from harness.drive.load.run import LoadRun, profile_of, waiting_kinds
 from harness.drive.load.split import SplitRecorder
 from harness.drive.target import load_kit
 from harness.drive.target.port import Request
@@ -168,8 +168,10 @@ class _Session:
         """Draw and store the schedule, then start at once."""
         try:
             plan = self._effective_plan(self._environment.runner.target_user_count)
-            self._split = SplitRecorder() if self._plan is None else None
-            self._run = LoadRun(plan, load_kit(plan.kit), self._split, self._fire, self._on_failure)
+            kit = load_kit(plan.kit)
+            waiting = waiting_kinds(profile_of(kit, plan.profile, plan.users))
+            self._split = SplitRecorder(waiting) if self._plan is None else None
+            self._run = LoadRun(plan, kit, self._split, self._fire, self._on_failure)
         except (HarnessError, OSError) as error:
             raise StopTest(str(error)) from error
         _log.info(

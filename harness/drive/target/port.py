@@ -40,11 +40,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class OperationKind:
-    """One kind of request of the load. `share` is its part of the mix; shares of a profile sum to 1."""
+    """One kind of request of the load. `share` is its part of the mix; shares of a profile sum to 1.
+
+    `waits`: it is answered when someone outside has done something, as a long poll is, so how long it takes says
+    nothing about the service, and no latency has it in it.
+    """
 
     name: str
     share: float
     writes: bool
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,8 +235,7 @@ class PortTrackLoad:
         stamp_id = self._ids.new()
         payload_hash = digest(stamp_id, [payload[name] for name in STAMP_FIELDS])
         body = _encode({_CAMEL[name]: value for name, value in payload.items()})
-        held = draw.random() < self._port.held_share
-        path = f"/api/v1/timestamps/{stamp_id}{f'?hold_ms={draw.randint(*self._port.hold_ms)}' if held else ''}"
+        path = f"/api/v1/timestamps/{stamp_id}?hold_ms={draw.randint(*self._port.hold_ms)}"
         return Request("PUT", path, stamps_key(call.id), seq, body, payload_hash, self._headers)
 
     def _route(self, offset_s: float, _op_id: str) -> Request:

@@ -158,6 +158,15 @@ def test_quantiles_are_measured_values(values_ns, share, expected):
     assert expected == quantile_ms(values_ns, share)
 
 
+def test_a_kind_that_waits_is_counted_and_is_in_no_latency():
+    """Its answers are answers; how long somebody outside took is not the service's latency."""
+    second = Second(frozenset({"confirmed"}))
+    second.add_done(ROW._replace(intended_ns=0, sent_ns=1, done_ns=3 * MS))
+    second.add_done(ROW._replace(kind="confirmed", intended_ns=0, sent_ns=1, done_ns=3_000 * MS))
+    (counts,) = second.fields(0, 0)["versions"].values()
+    assert (2, 3.0) == (counts["ok"], counts["p95_ms"])
+
+
 def test_a_second_counts_latency_from_the_intended_start():
     """p95 of a version is done minus intended, so a late send is inside it."""
     second = Second()

@@ -50,3 +50,12 @@ def test_a_failure_of_the_load_is_in_the_summary():
     split = SplitRecorder()
     split.failed("load dispatcher", "ValueError: x")
     assert "failed in load dispatcher: ValueError: x" in split.summary()
+
+
+def test_a_kind_that_waits_is_counted_and_is_in_no_latency(row):
+    """The share has it, the percentiles do not, and the last line says so."""
+    split = SplitRecorder(frozenset({"confirmed"}))
+    split.done(row("ok", "1.1", done_ms=2))
+    split.done(row("ok", "1.1", done_ms=3_000)._replace(kind="confirmed"))
+    assert ["2", "100.0", "2", "0", "0", "2.0", "2.0"] == split.summary().splitlines()[1].split()[1:]
+    assert "without confirmed" in split.summary()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from itertools import pairwise
 
+from porttrack.config import Config
+from porttrack.edge import WAITED_S, Edge
 from porttrack.faults import KINDS
+from porttrack.metrics import UNMATCHED, Metrics
 
 
 def test_every_5xx_series_is_born_at_0(service):
@@ -66,3 +70,23 @@ def test_buckets_resolve_the_latency_rules(service):
     inner = [edge for edge in edges if 0.05 <= edge <= 1]
     assert (0.05, 1.0) == (inner[0], inner[-1])
     assert all(after <= 1.5 * before for before, after in pairwise(inner))
+
+
+def test_the_wait_for_somebody_outside_is_in_no_latency():
+    """A request that took 3.2 s, of which a handler waited 3 s for a confirmation, is measured as 0.2 s."""
+    observed, now_s = [], iter((100.0, 103.2))
+
+    class Seen(Metrics):
+        def observe(self, route, method, code, duration_s):
+            observed.append((route, method, code, round(duration_s, 6)))
+
+    async def application(scope, receive, send):
+        scope[WAITED_S] = 3.0
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+
+    async def send(message):
+        assert message["status"] == 201
+
+    edge = Edge(application, Config("1.0", "test-1", 0, ""), Seen("1.0", [], []), lambda: next(now_s))
+    asyncio.run(edge({"path": "/api/v1/timestamps/x", "method": "PUT"}, None, send))
+    assert [(UNMATCHED, "PUT", 201, 0.2)] == observed
