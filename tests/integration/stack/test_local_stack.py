@@ -15,6 +15,7 @@ import pytest
 from harness import clock
 from harness.drive import alerts, traffic
 from harness.drive.stack import ports
+from harness.drive.stack.postgres import OWNER
 from harness.errors import DriveError, UsageError
 
 pytestmark = pytest.mark.integration
@@ -312,7 +313,7 @@ def test_reader_sees_an_open_transaction_of_the_owner(stack):
         psycopg.connect(endpoints.store_reader_dsn, connect_timeout=5) as reader,
     ):
         owner.execute("SELECT 1")
-        states = reader.execute("SELECT state FROM pg_stat_activity WHERE usename = 'porttrack'").fetchall()
+        states = reader.execute("SELECT state FROM pg_stat_activity WHERE usename = %s", [OWNER]).fetchall()
     assert [("idle in transaction",)] == states
 
 
