@@ -4,8 +4,10 @@ Chaos Toolkit's ways that this module is built around (measured on chaostoolkit 
 
 - an ordinary error of a control is swallowed and the method runs all the same: every hook turns it into
   `InterruptExecution`;
-- SIGTERM during a Python action is swallowed and the run goes on: a handler set before the experiment sends
-  SIGUSR1 to this process instead, which is not;
+- SIGTERM during a Python action is swallowed and the run goes on, SIGUSR1 is not: a handler set before the
+  experiment takes both as SIGUSR1;
+- a second signal can come between its hooks, where what it raises becomes an exit code of 20: that handler raises
+  once;
 - a signal during the close cuts it and only `cleanup_control` still runs: the close takes signals itself, the
   first ends its verification, none cuts its stopping, sealing and judging; `cleanup_control` closes what is
   still open;
@@ -36,19 +38,20 @@ from harness.errors import EXIT_HARNESS, HarnessError
 from harness.evidence.finding import EXIT_CODES, Verdict
 
 JUDGE_S_MAX = 120.0
+_CHAOS_EXIT_USR1 = 20  # what Chaos Toolkit's own handler raises, and runs the rollbacks for
 logger = logging.getLogger("chaostoolkit")
 
 
 def before_experiment_control(context: Experiment) -> None:
     """Open the trial; `InterruptExecution` with the reason when it cannot be."""
-    signal.signal(signal.SIGTERM, _term_as_usr1)
+    end = _End()
     try:
         settings = settings_module.load()
         prepared = prepare(settings, _experiment_path(), context)
         trial = trials.open_trial(
             prepared,
             settings_module.internal("command") or _command(),
-            _end_experiment,
+            end.part_died,
             lambda path: _leave_word(run_dir=str(path)),
         )
     except HarnessError as error:
@@ -102,6 +105,25 @@ def _finish(journal: dict[str, Any], cut_why: str) -> Verdict | None:
         os._exit(EXIT_HARNESS)  # the guard sees the end of file and closes; nothing may run in between
     trials.forget()
     return judge(trial.run_dir)
+
+
+class _End:
+    """From its making on, the first SIGTERM or SIGUSR1 ends the experiment with its rollbacks, and no other raises."""
+
+    def __init__(self) -> None:
+        self._has_begun = False
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            raise SystemExit(_CHAOS_EXIT_USR1)
+
+    def part_died(self, part: str) -> None:
+        """End the experiment as a signal would, from any thread."""
+        logger.error("%s has died: the trial ends", part)
+        os.kill(os.getpid(), signal.SIGUSR1)
 
 
 class _CloseSignals:
@@ -166,16 +188,6 @@ def _harness(command: str, run_dir: Path) -> str | None:
         logger.error("harness %s %s ended with %s: %s", command, run_dir, done.returncode, done.stdout)
         return None
     return done.stdout
-
-
-def _term_as_usr1(number: int, frame: FrameType | None) -> None:
-    os.kill(os.getpid(), signal.SIGUSR1)
-
-
-def _end_experiment(part: str) -> None:
-    """A part of the trial died: end the experiment as a signal would."""
-    logger.error("%s has died: the trial ends", part)
-    os.kill(os.getpid(), signal.SIGUSR1)
 
 
 def _experiment_path() -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +25,15 @@ def command() -> None:
 def up(target: Path, port: int | None, weight: int) -> int:
     """Start the stack, print where it is, stop it on Ctrl-C."""
     from harness import settings as settings_module
+    from harness.drive.ending import Ending
     from harness.drive.prepare import prepare_target
     from harness.drive.stack import alone
 
     settings = settings_module.load()
     ready = prepare_target(settings, target)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    ending = Ending()
     folders = alone.Folders.of(settings_module.cache_dir(settings))
-    alone.serve(ready, folders, port, weight, ended, lambda endpoints: _print(endpoints, weight, ready.target.kit))
+    alone.serve(ready, folders, port, weight, ending, lambda endpoints: _print(endpoints, weight, ready.target.kit))
     click.echo("stack: stopped")
     return 0
 

@@ -15,7 +15,6 @@ A poll that fails is an `observer_missed` event: what was not seen is evidence t
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -30,6 +29,7 @@ import pyarrow as pa
 
 from harness import clock
 from harness.drive import alerts, rollout, traffic
+from harness.drive.ending import Ending
 from harness.drive.stack.spec import Endpoints
 from harness.errors import DriveError
 from harness.evidence import timeline
@@ -135,8 +135,8 @@ class Observer:
         self.seen_alerts: dict[str, str] = {}
         self.processes: dict[str, psutil.Process] = {}
 
-    def run(self) -> None:
-        """Watch until SIGTERM."""
+    def run(self, ending: Ending) -> None:
+        """Watch until the end is asked for."""
         threads = [
             self._thread("router", POLL_S, self.read_router),
             self._thread("controller", POLL_S, self.read_controller),
@@ -146,7 +146,8 @@ class Observer:
         ]
         server = threading.Thread(target=self.recorder.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         server.start()
-        self.stopping.wait()
+        ending.wait()
+        self.stopping.set()
         for thread in threads:
             thread.join(timeout=JOIN_S_MAX)
         self._observed("samples", self.fetch_samples)
@@ -247,10 +248,8 @@ class Observer:
 
 def main(argv: list[str]) -> int:
     """Watch as the plan says until SIGTERM."""
-    observer = Observer(msgspec.json.decode(Path(argv[0]).read_bytes(), type=ObserverPlan))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: observer.stopping.set())
-    observer.run()
+    ending = Ending()
+    Observer(msgspec.json.decode(Path(argv[0]).read_bytes(), type=ObserverPlan)).run(ending)
     return 0
 
 

@@ -40,7 +40,7 @@ class RelaysFaults(Faults):
 
     def put(self, name: str, body: bytes) -> ActiveFault:
         """Switch it on here and, weaker, there."""
-        self._relay("PUT", name, {**json.loads(body), "share": RELAYED_SHARE})
+        self._relay("PUT", name, {**json.loads(body), "share": RELAYED_SHARE, "seed": RELAYED_SEED})
         return super().put(name, body)
 
     def remove(self, name: str) -> bool:
@@ -66,6 +66,7 @@ class LosesMetrics(Faults):
 
 
 RELAYED_SHARE = 0.03  # below what the service-wide rule needs to fire
+RELAYED_SEED = 31  # hits an instance's first request; with another a trial may end before the first hit
 
 
 def faults_of(defect: str, config: Config) -> Faults | None:

@@ -5,26 +5,25 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
+
+from harness.drive.ending import Ending
 
 _LOOK_S = 0.1
 
 
 def main(timeline: Path, program: list[str]) -> int:
     """Run the program, kill it at the fault, wait for SIGTERM."""
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    ending = Ending()
     with subprocess.Popen(program) as child:
-        while not ended.wait(_LOOK_S):
+        while not ending.wait(_LOOK_S):
             if '"fault_on"' in timeline.read_text():
                 child.kill()
                 break
         child.terminate()
-    ended.wait()
+    ending.wait()
     return 0
 
 

@@ -7,13 +7,13 @@ import os
 import secrets
 import shutil
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import clock
 from harness.drive import traffic
+from harness.drive.ending import Ending
 from harness.drive.guard.client import GuardClient, start_guard
 from harness.drive.prepare import ReadyTarget
 from harness.drive.stack import local, ports
@@ -45,15 +45,15 @@ def serve(
     folders: Folders,
     port: int | None,
     weight: int,
-    ended: threading.Event,
+    ending: Ending,
     on_ready: Callable[[Endpoints], None],
 ) -> None:
-    """Bring the stack up, call `on_ready`, wait for `ended`, take it down. DriveError when a part of it died."""
+    """Bring the stack up, call `on_ready`, wait for `ending`, take it down. DriveError when a part of it died."""
     died: list[str] = []
 
     def on_exit(name: str, code: int) -> None:
         died.append(f"{name} ended with {code}")
-        ended.set()
+        ending.ask()
 
     fixed = (port,) if port else ()
     with ports.reserve(local.port_count(ready.target) - len(fixed), folders.port_locks, fixed=fixed) as lease:
@@ -66,7 +66,7 @@ def serve(
             try:
                 _up(guard, spec, folders.run_dir, ready, weight)
                 on_ready(spec.endpoints)
-                ended.wait()
+                ending.wait()
             finally:
                 left = _down(guard, lock_fd)
         finally:
