@@ -25,15 +25,15 @@ def command() -> None:
 def up(target: Path, port: int | None, weight: int) -> int:
     """Start the stack, print where it is, stop it on Ctrl-C."""
     from harness import settings as settings_module
-    from harness.drive.ending import Ending
+    from harness.drive.end_signals import EndSignals
     from harness.drive.prepare import prepare_target
     from harness.drive.stack import alone
 
     settings = settings_module.load()
     ready = prepare_target(settings, target)
-    ending = Ending()
+    end = EndSignals()
     folders = alone.Folders.of(settings_module.cache_dir(settings))
-    alone.serve(ready, folders, port, weight, ending, lambda endpoints: _print(endpoints, weight, ready.target.kit))
+    alone.serve(ready, folders, port, weight, end, lambda endpoints: _print(endpoints, weight, ready.target.kit))
     click.echo("stack: stopped")
     return 0
 

@@ -29,7 +29,7 @@ import pyarrow as pa
 
 from harness import clock
 from harness.drive import alerts, rollout, traffic
-from harness.drive.ending import Ending
+from harness.drive.end_signals import EndSignals
 from harness.drive.stack.spec import Endpoints
 from harness.errors import DriveError
 from harness.evidence import timeline
@@ -135,7 +135,7 @@ class Observer:
         self.seen_alerts: dict[str, str] = {}
         self.processes: dict[str, psutil.Process] = {}
 
-    def run(self, ending: Ending) -> None:
+    def run(self, end: EndSignals) -> None:
         """Watch until the end is asked for."""
         threads = [
             self._thread("router", POLL_S, self.read_router),
@@ -146,7 +146,7 @@ class Observer:
         ]
         server = threading.Thread(target=self.recorder.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         server.start()
-        ending.wait()
+        end.wait()
         self.stopping.set()
         for thread in threads:
             thread.join(timeout=JOIN_S_MAX)
@@ -248,8 +248,8 @@ class Observer:
 
 def main(argv: list[str]) -> int:
     """Watch as the plan says until SIGTERM."""
-    ending = Ending()
-    Observer(msgspec.json.decode(Path(argv[0]).read_bytes(), type=ObserverPlan)).run(ending)
+    end = EndSignals()
+    Observer(msgspec.json.decode(Path(argv[0]).read_bytes(), type=ObserverPlan)).run(end)
     return 0
 
 

@@ -2,8 +2,8 @@
 
 Terms. *Sealed complete*: whoever closed the trial said that nothing was cut short. *Intact*: every file is
 what its hash in the seal says. *Readable*: every row and line parses. *Error*: a part of the harness
-failed, was interrupted, was finished by the guard, or ended unasked. *Drift*: how far the wall clock moved
-against the monotonic clock, peak to peak; instants of Prometheus and of the router come on the wall clock.
+failed, was interrupted, was finished by the guard, ended unasked, or had to be killed. *Drift*: how far the wall
+clock moved against the monotonic clock, peak to peak; instants of Prometheus and of the router come on the wall clock.
 
 Measured: `events_count`; `problems_count`, lines and files that could not be read or changed since;
 `errors_count`, events that say that something failed; `clock_drift_ms`; `clock_samples_count`.
@@ -24,6 +24,7 @@ from harness.judge.facts import Facts
 from harness.judge.saying import finding, inference, unless
 
 ID: Final = "evidence"
+KILLED_CODE: Final = -9  # of a process that SIGKILL ended
 DRIFT_MS_MAX: Final = 50.0  # a tenth of the half second that traffic is given after weight 0
 # Sayings of the seal about single files; what it says of itself begins with SEAL.
 _SEAL_SAYS: Final = (
@@ -57,7 +58,12 @@ def check(facts: Facts) -> Finding:
 def errors_of(evidence: Evidence) -> tuple[Event, ...]:
     """Events that rule out PASS, in order."""
     wrong = evidence.of(Kind.ERROR, Kind.INTERRUPTED, Kind.GUARD_FINISHING, Kind.PROCESS_EXITED)
-    return tuple(one for one in wrong if one.kind is not Kind.PROCESS_EXITED or not one.data["expected"])
+    return tuple(one for one in wrong if one.kind is not Kind.PROCESS_EXITED or _ended_badly(one))
+
+
+def _ended_badly(exited: Event) -> bool:
+    """Unasked, or asked and then killed: what it had still to write or to undo is missing."""
+    return not exited.data["expected"] or exited.data["code"] == KILLED_CODE
 
 
 def _sealed_complete(evidence: Evidence) -> Rule:
@@ -82,7 +88,7 @@ def _listed(what: str, problems: list[str], noun: str) -> str:
 
 def _no_errors(errors: tuple[Event, ...], events: tuple[Event, ...]) -> Rule:
     if not errors:
-        return inference("no_errors", unless(False), "No part of the harness failed or ended unasked")
+        return inference("no_errors", unless(False), "No part of the harness failed, ended unasked or had to be killed")
     first = errors[0]
     place = f"{(first.t_ns - events[0].t_ns) / NS_PER_S:.2f} s after the trial began"
     return inference(
@@ -91,6 +97,8 @@ def _no_errors(errors: tuple[Event, ...], events: tuple[Event, ...]) -> Rule:
 
 
 def _told(event: Event) -> str:
+    if event.kind is Kind.PROCESS_EXITED and event.data["expected"]:
+        return f"{event.data['name']} did not end when it was asked to, and was killed"
     if event.kind is Kind.PROCESS_EXITED:
         return f"{event.data['name']} ended unasked with code {event.data['code']}"
     if event.kind is Kind.ERROR:

@@ -9,21 +9,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.drive.ending import Ending
+from harness.drive.end_signals import EndSignals
 
 _LOOK_S = 0.1
 
 
 def main(timeline: Path, program: list[str]) -> int:
     """Run the program, kill it at the fault, wait for SIGTERM."""
-    ending = Ending()
+    end = EndSignals()
     with subprocess.Popen(program) as child:
-        while not ending.wait(_LOOK_S):
+        while not end.wait(_LOOK_S):
             if '"fault_on"' in timeline.read_text():
                 child.kill()
                 break
         child.terminate()
-    ending.wait()
+    end.wait()
     return 0
 
 

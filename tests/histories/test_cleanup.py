@@ -75,7 +75,7 @@ CASES = [
         FAIL,
         "1 of 9 processes have no end on record: store",
     ),
-    near("cleanup", "processes", lambda: h.with_event_data(h.passing(), Kind.PROCESS_EXITED, named("store"), code=-9)),
+    near("cleanup", "processes", lambda: h.with_event_data(h.passing(), Kind.PROCESS_EXITED, named("store"), code=-15)),
     fires(
         "cleanup",
         "test_rows",

@@ -224,6 +224,19 @@ CASES = [
         OPEN,
         "1 errors, the earliest 38.03 s after the trial began: process_exited: router ended unasked with code -11",
     ),
+    fires(
+        "evidence",
+        "no_errors",
+        lambda: h.with_event_data(h.passing(), Kind.PROCESS_EXITED, named("router"), code=-9),
+        OPEN,
+        "1 errors, the earliest 38.03 s after the trial began: process_exited: "
+        "router did not end when it was asked to, and was killed",
+    ),
+    near(
+        "evidence",
+        "no_errors",
+        lambda: h.with_event_data(h.passing(), Kind.PROCESS_EXITED, named("router"), code=-15),
+    ),
     near(
         "evidence",
         "no_errors",

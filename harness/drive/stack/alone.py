@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import clock
 from harness.drive import traffic
-from harness.drive.ending import Ending
+from harness.drive.end_signals import EndSignals
 from harness.drive.guard.client import GuardClient, start_guard
 from harness.drive.prepare import ReadyTarget
 from harness.drive.stack import local, ports
@@ -45,15 +45,15 @@ def serve(
     folders: Folders,
     port: int | None,
     weight: int,
-    ending: Ending,
+    end: EndSignals,
     on_ready: Callable[[Endpoints], None],
 ) -> None:
-    """Bring the stack up, call `on_ready`, wait for `ending`, take it down. DriveError when a part of it died."""
+    """Bring the stack up, call `on_ready`, wait for `end`, take it down. DriveError when a part of it died."""
     died: list[str] = []
 
     def on_exit(name: str, code: int) -> None:
         died.append(f"{name} ended with {code}")
-        ending.ask()
+        end.ask()
 
     fixed = (port,) if port else ()
     with ports.reserve(local.port_count(ready.target) - len(fixed), folders.port_locks, fixed=fixed) as lease:
@@ -66,7 +66,7 @@ def serve(
             try:
                 _up(guard, spec, folders.run_dir, ready, weight)
                 on_ready(spec.endpoints)
-                ending.wait()
+                end.wait()
             finally:
                 left = _down(guard, lock_fd)
         finally:

@@ -4,30 +4,30 @@ import threading
 
 import pytest
 
-from harness.drive.ending import Ending
+from harness.drive.end_signals import EndSignals
 
 S_MAX = 5.0
 
 
 @pytest.fixture
-def ending():
+def end():
     taken = (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.getsignal(number) for number in taken}
-    yield Ending()
+    yield EndSignals()
     signal.set_wakeup_fd(-1)
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_the_wait(ending, number):
+def test_signal_ends_the_wait(end, number):
     """Not before the signal, and at once after it."""
-    assert not ending.wait(0.0)
+    assert not end.wait(0.0)
     os.kill(os.getpid(), number)
-    assert ending.wait(S_MAX)
+    assert end.wait(S_MAX)
 
 
-def test_signal_that_another_thread_takes_ends_the_wait(ending):
+def test_signal_that_another_thread_takes_ends_the_wait(end):
     """The kernel may give a signal to any thread; here the main one blocks it."""
     over = threading.Event()
     thread = threading.Thread(target=over.wait)
@@ -35,16 +35,16 @@ def test_signal_that_another_thread_takes_ends_the_wait(ending):
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     try:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert ending.wait(S_MAX)
+        assert end.wait(S_MAX)
     finally:
         over.set()
         thread.join()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
 
-def test_end_stays_asked_for(ending):
+def test_end_stays_asked_for(end):
     """Asking more often than a pipe holds blocks nobody and takes nothing back."""
     for _ in range(100_000):  # more than a pipe holds
-        ending.ask()
-    assert ending.wait(S_MAX)
-    assert ending.wait(0.0)
+        end.ask()
+    assert end.wait(S_MAX)
+    assert end.wait(0.0)

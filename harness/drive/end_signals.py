@@ -8,7 +8,7 @@ import select
 import signal
 
 
-class Ending:
+class EndSignals:
     """The end of this process, asked for by SIGTERM, SIGINT or `ask`. To be made in the main thread, once.
 
     An Event set in a Python handler can be lost: the kernel may give a signal to any thread, and the main thread,
