@@ -165,7 +165,7 @@ def alert_edge(facts: Facts, alert: str, state: str, after: Instant) -> Instant:
     times = facts.alerts.of_canary(alert, state, facts.versions[1])
     times = times[times >= after.lo_ns]
     if times.size == 0:
-        of_service = facts.alerts.is_of_service(alert)
+        of_service = facts.holds or facts.alerts.is_of_service(alert)  # without a sample only the plan says so
         whose = "" if of_service else f" for version {facts.versions[1]} on the canary"
         return Instant(unknown=f"{alert} was never {state}{whose}")
     lo_ns, hi_ns = int(times[0]) - facts.slack_ns, int(times[0]) + facts.evaluation_ns

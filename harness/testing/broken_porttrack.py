@@ -12,7 +12,7 @@ import httpx
 from porttrack import clock
 from porttrack import serve as porttrack_serve
 from porttrack.config import Config
-from porttrack.faults import ActiveFault, FaultAnswer, Faults
+from porttrack.faults import ActiveFault, Faults
 from porttrack.pg_store import PostgresStore
 from porttrack.releases import by_name
 
@@ -27,9 +27,9 @@ class LosesWrites(PostgresStore):
 class DeafFaults(Faults):
     """Says that a fault is on and lets every request pass."""
 
-    def before_handler(self) -> FaultAnswer | None:
+    def hits(self, name: str) -> bool:
         """Nothing is ever hit."""
-        return None
+        return False
 
 
 class RelaysFaults(Faults):

@@ -114,6 +114,14 @@ CASES = [
     fires(
         "alert",
         "fired",
+        lambda: h.dropped(h.held(), "samples", lambda row: row["name"] == "ALERTS"),
+        FAIL,
+        "ServiceErrorRatioHigh was never firing",
+        never_fired(FAIL),
+    ),
+    fires(
+        "alert",
+        "fired",
         lambda: h.changed(
             h.passing(), "samples", lambda row: h.alert_sample(13.3, "firing", version="1.0") if is_firing(row) else row
         ),
