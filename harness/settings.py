@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from harness import shipped
 from harness.errors import UsageError
 from harness.plan.validate import nearest
 
@@ -106,8 +107,8 @@ def cache_dir(settings: Settings) -> Path:
     """Where binaries and port locks live: the setting, else `.cache` of a checkout, else the user's cache folder."""
     if settings["cache_dir"]:
         return Path(settings["cache_dir"]).resolve()
-    checkout = Path(__file__).resolve().parent.parent
-    if (checkout / "pyproject.toml").exists() and (checkout / "experiments").is_dir():
-        return checkout / ".cache"
+    top = shipped.checkout()
+    if top is not None:
+        return top / ".cache"
     base = settings.environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "harness"

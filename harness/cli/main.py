@@ -19,6 +19,7 @@ from harness.errors import EXIT_HARNESS, EXIT_SIGINT, EXIT_USAGE, HarnessError
 
 # name -> what `--help` says; the module harness.cli.<name> has `command`
 COMMANDS = {
+    "demo": "Fetch what is missing, then run the first drill: canary-5xx.",
     "run": "Run one trial and judge it.",
     "judge": "Judge a run directory again, offline.",
     "report": "Draw a judged run directory again, offline.",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness import shipped
 from harness.cli.heal import places_of
 from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, HarnessError, UsageError
 from harness.evidence.finding import EXIT_CODES, Verdict
@@ -32,7 +33,7 @@ _POLL_S = 0.1
 GUARD_CLOSES_S_MAX = 30.0
 
 
-@click.command(help="Run one trial of EXPERIMENT and judge it.")
+@click.command(help="Run one trial of EXPERIMENT, a file or the name of a shipped one, and judge it.")
 @click.argument("experiment", type=click.Path(path_type=Path))
 @click.option("--target", help="Target file, or its name beside the experiment.")
 @click.option("--profile", help="Load profile of the kit: S, M, L.")
@@ -46,6 +47,7 @@ def command(experiment: Path, dry_run: bool, **given: str | None) -> int:
     from harness.drive import heal
     from harness.drive.prepare import check_writable, prepare
 
+    experiment = shipped.experiment(experiment)
     settings = settings_module.load(given)
     prepared = prepare(settings, experiment)
     check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))

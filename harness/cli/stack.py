@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness import shipped
+
 if TYPE_CHECKING:
     from harness.drive.stack.spec import Endpoints
 
@@ -17,7 +19,13 @@ def command() -> None:
 
 
 @command.command("up")
-@click.option("--target", default="experiments/targets/local.yaml", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--target",
+    default="local",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Target file, or the name of a shipped one.",
+)
 @click.option("--port", type=click.IntRange(1024, 65535), help="Port of the service.  [default: a free one]")
 @click.option(
     "--weight", type=click.IntRange(0, 100), default=0, show_default=True, help="The canary's weight, percent."
@@ -30,7 +38,7 @@ def up(target: Path, port: int | None, weight: int) -> int:
     from harness.drive.stack import alone
 
     settings = settings_module.load()
-    ready = prepare_target(settings, target)
+    ready = prepare_target(settings, shipped.target(target))
     end = EndSignals()
     folders = alone.Folders.of(settings_module.cache_dir(settings))
     alone.serve(ready, folders, port, weight, end, lambda endpoints: _print(endpoints, weight, ready.target.kit))
@@ -44,7 +52,7 @@ def _print(endpoints: Endpoints, weight: int, kit: str) -> None:
     click.echo(f"prometheus    {endpoints.prometheus_url}")
     click.echo(f"alertmanager  {endpoints.alertmanager_url}")
     click.echo(f"router admin  {endpoints.router_admin_url}")
-    locustfile = Path("locustfiles") / f"{kit}.py"
+    locustfile = shipped.folder(shipped.LOCUSTFILES) / f"{kit}.py"
     if locustfile.is_file():
         click.echo(f"\nlocust -f {locustfile} --headless -u 20 -t 20s -H {endpoints.service_url}")
     click.echo("Ctrl-C ends it; nothing is kept.")

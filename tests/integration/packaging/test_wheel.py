@@ -1,0 +1,90 @@
+"""The wheel, made of the source distribution and installed where there is no clone, does what the clone does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from harness import shipped
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[3]
+CACHE = ROOT / ".cache"
+INSTALL_S_MAX = 300.0
+DEMO_S_MAX = 300.0
+
+
+def run(*argv, cwd: Path, timeout: float = INSTALL_S_MAX, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SSL_CERT_FILE") if name in os.environ}
+    kept |= {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
+    return subprocess.run(
+        [str(one) for one in argv], cwd=cwd, env=kept | environment, capture_output=True, text=True,
+        timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The folder of the commands of an environment that has the wheel with [local], and nothing of the clone."""
+    uv = shutil.which("uv") or str(CACHE / "bootstrap" / "bin" / "uv")
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run(uv, "build", "--python", sys.executable, "--out-dir", folder / "dist", ROOT, cwd=folder)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = (folder / "dist").glob("*.whl")
+    venv.create(folder / "venv")
+    python = folder / "venv" / "bin" / "python"
+    wanted = f"harness[local] @ {wheel.as_uri()}"
+    done = run(
+        uv, "pip", "install", "--quiet", "--python", python, "--constraint", locked(uv, folder), wanted, cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    return python.parent
+
+
+def locked(uv: str, folder: Path) -> Path:
+    """The versions of the lock file, so that this test does not turn red by a release of somebody else."""
+    path = folder / "constraints.txt"
+    arguments = ("--frozen", "--no-hashes", "--no-emit-project", "--all-extras", "--output-file", path)
+    done = run(uv, "export", "--quiet", *arguments, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_nothing_of_the_clone_is_used(installed, tmp_path):
+    """Code and shipped files come from the environment."""
+    said = run(
+        installed / "python", "-c", "from harness import shipped; print(shipped.folder('experiments'))", cwd=tmp_path
+    )
+    assert said.returncode == 0, said.stderr
+    assert Path(said.stdout.strip()).is_relative_to(installed.parent)
+    there = {path.relative_to(said.stdout.strip()) for path in Path(said.stdout.strip()).rglob("*.yaml")}
+    assert there == {path.relative_to(shipped.folder("experiments")) for path in (ROOT / "experiments").rglob("*.yaml")}
+
+
+def test_demo_runs_from_an_empty_folder(installed, tmp_path):
+    """`harness demo` is a whole trial; its directory is judged and drawn again, and its cache is the user's."""
+    home = tmp_path / "cache" / "harness"
+    home.mkdir(parents=True)
+    if (CACHE / "debian").is_dir():  # what the set-up fetched; another download would prove nothing new
+        shutil.copytree(CACHE / "debian", home / "debian", symlinks=True)
+    work = tmp_path / "work"
+    work.mkdir()
+    path = f"{installed}:{os.environ['PATH']}"
+    caching = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": path}
+    done = run(installed / "harness", "demo", cwd=work, timeout=DEMO_S_MAX, **caching)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run_dir,) = (one for one in (work / "reports").iterdir() if not one.is_symlink())
+    assert done.stdout.splitlines()[-1] == f"verdict: PASS reports/{run_dir.name}"
+    assert {"reports"} == {one.name for one in work.iterdir()}
+    before = (run_dir / "findings.json").read_bytes()
+    for again in ("judge", "report"):
+        assert run(installed / "harness", again, run_dir, cwd=tmp_path, **caching).returncode == 0
+    assert before == (run_dir / "findings.json").read_bytes()
+    assert json.loads(before)["verdict"] == "PASS"
