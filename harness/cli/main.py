@@ -25,6 +25,7 @@ COMMANDS = {
     "report": "Draw a judged run directory again, offline.",
     "stack": "Bring the local stack up by itself.",
     "heal": "List or take away what dead trials left on this machine.",
+    "init": "Write the first files of a drill for your own service.",
     "doctor": "Say what is there, in which version, and what to do.",
 }
 

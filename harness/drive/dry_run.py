@@ -27,7 +27,7 @@ _WIDTH: Final = 9
 def describe(prepared: Prepared) -> tuple[list[str], list[Told]]:
     """Every change and everybody who would be told, for people; the second again as data, for `receivers.check`."""
     removes = prepared.experiment.rollout.strategy == "remove"
-    count = local.port_count(prepared.target) + removes
+    count = local.port_count(prepared.target, prepared.kit) + removes
     free = tuple(itertools.islice((p for p in range(ports.PORT_FIRST, ports.PORT_LAST) if ports.is_free(p)), count))
     run_dir, scratch = _folders(prepared)
     door = trials.Door(free[-1], "<token>") if removes else None

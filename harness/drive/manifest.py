@@ -16,6 +16,7 @@ import psutil
 import harness
 from harness import clock
 from harness.drive import faults
+from harness.drive import target as targets
 from harness.drive.prepare import Prepared
 from harness.drive.stack import binaries, local, rules
 from harness.drive.target.port import Profile
@@ -60,6 +61,7 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
         "hold_s": experiment.hold_s,
         "fault": fault_of(experiment.fault),
         "fault_weight": experiment.fault_weight,
+        "kit": kit_of(prepared),
         "load": load_of(prepared.profile, experiment.load.seed),
         "versions": msgspec.to_builtins(target.versions),
         "headers": msgspec.to_builtins(target.headers),
@@ -82,6 +84,15 @@ def fault_of(plan: FaultPlan | None) -> dict[str, Any] | None:
         return None
     fault = faults.build(plan.kind)
     return {**msgspec.to_builtins(plan), "marks": fault.marks, "caption": fault.caption}
+
+
+def kit_of(prepared: Prepared) -> dict[str, Any]:
+    """What knows the service; with its text where it is a file."""
+    kit, name = prepared.kit, prepared.target.kit
+    told: dict[str, Any] = {"name": kit.name, "has_store": kit.has_store}
+    if targets.is_file(name):
+        told |= {"path": name, "text": Path(name).read_text()}
+    return told
 
 
 def load_of(profile: Profile, seed: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from harness import settings as settings_module
@@ -107,6 +108,7 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
         named = str(path) if problems.found else str(target_path)
         raise InvalidFileError(named, found)
     experiment = _overridden(experiment, settings)
+    target = with_kit_found(target, target_path)
     kit = targets.load_kit(target.kit)
     profile = _profile(kit, experiment)
     assert isinstance(target_document, Mapping)
@@ -142,7 +144,15 @@ def prepare_target(settings: Settings, path: Path) -> ReadyTarget:
     target, problems = target_files.parse(document, str(path), yaml_lines(text), _known())
     if target is None:
         raise InvalidFileError(str(path), problems.found)
+    target = with_kit_found(target, path)
     return ReadyTarget(target=target, kit=targets.load_kit(target.kit), binaries=find_binaries(settings))
+
+
+def with_kit_found(target: Target, path: Path) -> Target:
+    """With the absolute path of a kit that is a file; the load process finds it by that."""
+    if not targets.is_file(target.kit):
+        return target
+    return msgspec.structs.replace(target, kit=str((path.parent / target.kit).resolve()))
 
 
 def find_binaries(settings: Settings) -> binaries.Binaries:

@@ -293,6 +293,9 @@ class Trial:
         writes = [kind.name for kind in self.prepared.profile.kinds if kind.writes]
         looked_for = verify.wanted(self.run_dir, self.run_id, writes)
         verify.read_service(kit, self.stables[0], looked_for, self.run_dir)
+        if not kit.has_store:
+            verify.read_service(kit, self.stables[-1], looked_for, self.run_dir, verify.STORE)
+            return
         verify.read_store(kit, endpoints.store_reader_dsn, self.run_id, self.run_dir)
         verify.read_invariants(kit, endpoints.store_reader_dsn, self.run_id, self.run_dir)
 
@@ -319,7 +322,7 @@ class Trial:
         except (DriveError, GuardError) as error:
             self.note_error("heal", str(error))
             active = []
-        if self.cut_why or self.guard.gone:
+        if self.cut_why or self.guard.gone or not self.kit.has_store:
             return active, 0
         try:
             rows_left = self.kit.purge(self.spec.endpoints.store_dsn, self.run_id)
@@ -378,7 +381,7 @@ def _make(
     """The trial with its ports, manifest and guard; nothing else is started. Sets the current trial."""
     global _current  # noqa: PLW0603 - one process runs one trial; actions find it here
     removes = prepared.experiment.rollout.strategy == "remove"
-    lease = ports.reserve(local.port_count(prepared.target) + removes, prepared.cache_dir / "ports")
+    lease = ports.reserve(local.port_count(prepared.target, prepared.kit) + removes, prepared.cache_dir / "ports")
     door = Door(lease.ports[-1], secrets.token_urlsafe(18)) if removes else None
     run_id, run_dir, lock_fd = make_run_dir(prepared)
     guard: GuardClient | None = None
@@ -504,7 +507,7 @@ def build_spec(
         prepared.kit,
         paths=local.Paths(run_dir=run_dir, scratch_dir=scratch),
         binaries=prepared.binaries,
-        ports=chosen[: local.port_count(prepared.target)],
+        ports=chosen[: local.port_count(prepared.target, prepared.kit)],
         guard_url=f"http://127.0.0.1:{door.port}" if door else "",
         guard_token=door.token if door else "",
         token=secrets.token_urlsafe(18),

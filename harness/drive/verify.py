@@ -22,6 +22,7 @@ from harness.evidence.format import OPERATIONS, READBACK, Kind
 from harness.evidence.timeline import TimelineWriter
 
 QUIESCE_S_MAX = 5.0
+SERVICE, STORE = "service", "store"
 _LOOK_PAUSE_S = 0.1
 
 
@@ -50,15 +51,17 @@ def wanted(run_dir: Path, run_id: str, write_kinds: Sequence[str]) -> ReadBackWa
     return ReadBackWanted(run_id=run_id, writes=tuple(pairs))
 
 
-def read_service(kit: TargetKit, stable: Instance, looked_for: ReadBackWanted, run_dir: Path) -> None:
-    """The read through one stable instance into readback/service/."""
+def read_service(
+    kit: TargetKit, stable: Instance, looked_for: ReadBackWanted, run_dir: Path, place: str = SERVICE
+) -> None:
+    """The read through one stable instance into readback/<place>: SERVICE, or STORE where there is no other."""
     version = kit.identify(stable)
-    _keep(run_dir / "readback" / "service", lambda: kit.read_back(stable, looked_for), stable.name, version)
+    _keep(run_dir / "readback" / place, lambda: kit.read_back(stable, looked_for), stable.name, version)
 
 
 def read_store(kit: TargetKit, reader_dsn: str, run_id: str, run_dir: Path) -> None:
     """The read of the store into readback/store/."""
-    _keep(run_dir / "readback" / "store", lambda: kit.store_scan(reader_dsn, run_id), "store", "")
+    _keep(run_dir / "readback" / STORE, lambda: kit.store_scan(reader_dsn, run_id), "store", "")
 
 
 def read_invariants(kit: TargetKit, reader_dsn: str, run_id: str, run_dir: Path) -> None:

@@ -8,7 +8,8 @@
     metrics/*.arrows      raw Prometheus samples; `metrics/*.parquet` once sealed
     notifications/*.json  {"t_ns", "receiver", "body"}: what each receiver got, as received
     readback/service/     rows.parquet and meta.json: the final read through stable
-    readback/store/       rows.parquet and meta.json: the final read of the store by a read-only user
+    readback/store/       rows.parquet and meta.json: the final read of the store by a read-only user; through a second
+                          instance of stable where the kit reaches no store (manifest: kit.has_store)
     readback/invariants.json  [{"name", "detail", "op_ids"}]: what the kit found broken, where it has invariants
     config/               rendered Prometheus, rules, Alertmanager, router
     journal.json          Chaos Toolkit's, as it stood when the control closed the trial

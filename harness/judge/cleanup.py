@@ -93,6 +93,9 @@ def _processes(facts: Facts, running: list[str]) -> Rule:
 
 
 def _test_rows(facts: Facts) -> Rule:
+    if not facts.has_store:
+        says = "The kit reaches no store: the service's data lay in a folder of the trial, which went with it"
+        return witness("test_rows", Verdict.PASS, says)
     purged = facts.evidence.of(Kind.PURGED)
     if not purged or int(purged[-1].data["rows_left"]) < 0:
         return witness("test_rows", Verdict.INCONCLUSIVE, "The purge of the test rows never came to its end")

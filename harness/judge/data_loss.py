@@ -28,6 +28,9 @@ Measured: `attempted_count`, `acked_count`, `failed_count`, `unknown_count`, `ac
 for what can be a witness, `<term>_op_ids`, at most ten; `loss_rate_detectable`; where the kit has invariants
 `invariants_count` and `invariants_op_ids`, at most ten.
 
+A kit that reaches no store (`kit.has_store` of the manifest) reads through a second instance of stable in its
+place. That shows a write that only one of them gives, and not one that the store keeps and neither of them does.
+
 Not covered: reads during the trial (stale and regressed ones), lost updates of conditional writes.
 """
 
@@ -87,7 +90,7 @@ def check(facts: Facts) -> Finding:
     seen = offenders(ledger, service, store, _scheduled_writes(facts, _STOP_GRACE_NS))
     canary_count = int((ledger.acked & ledger.canary).sum())
     rules = (
-        *_lost_rules(seen, int(ledger.acked.sum()), int(facts.expect["write_lost_count_max"])),
+        *_lost_rules(seen, int(ledger.acked.sum()), int(facts.expect["write_lost_count_max"]), facts.has_store),
         *_wrong_rules(seen, int(ledger.op_id.size), service.place.size + store.place.size),
         *_invariants(facts.evidence.invariants),
         _verified(facts, ledger, service, store),
@@ -100,7 +103,8 @@ def check(facts: Facts) -> Finding:
         "loss_rate_detectable": rate_detectable(canary_count),
         **_broken(facts.evidence.invariants),
     }
-    well = f"All {int(ledger.acked.sum())} acknowledged writes are there, once, unchanged and in order"
+    where = "there" if facts.has_store else "given by two instances of stable"
+    well = f"All {int(ledger.acked.sum())} acknowledged writes are {where}, once, unchanged and in order"
     return finding(ID, rules, measured, well)
 
 
@@ -238,16 +242,17 @@ def _first_rows(ledger: Ledger, found: Found) -> Array:
 # -- the rules --------------------------------------------------------------------------------------------------------
 
 
-def _lost_rules(seen: dict[str, Array], acked_count: int, allowed: int) -> tuple[Rule, ...]:
+def _lost_rules(seen: dict[str, Array], acked_count: int, allowed: int, has_store: bool) -> tuple[Rule, ...]:
     lost = sum(seen[name].size for name in ("vanished", "unreadable", "mutated"))
 
     def verdict(name: str) -> Verdict:
         return unless(seen[name].size > 0 and lost > allowed, Verdict.FAIL)
 
     of = f"of {acked_count} acknowledged writes; {allowed} may be lost in all"
+    place = "in the store" if has_store else "given by a second instance of stable (the store was out of reach)"
     zero = f", a rate of {percent(rate_detectable(acked_count))} would have shown"
     return (
-        witness("vanished", verdict("vanished"), _says(seen["vanished"], f"are not in the store, {of}", zero)),
+        witness("vanished", verdict("vanished"), _says(seen["vanished"], f"are not {place}, {of}", zero)),
         witness(
             "unreadable", verdict("unreadable"), _says(seen["unreadable"], f"cannot be read through stable, {of}", zero)
         ),

@@ -113,6 +113,11 @@ class Facts:
         return bool(self.expect["outcome"] == _HELD)
 
     @property
+    def has_store(self) -> bool:
+        """Whether the kit reached the store; a trial that does not say was made when every kit did."""
+        return bool(self.evidence.manifest.get("kit", {}).get("has_store", True))
+
+    @property
     def has_team(self) -> bool:
         """Whether what the controller tells its team is in the evidence."""
         return self.evidence.manifest.get("team") is True

@@ -60,7 +60,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     router: Part
     controller: Part
     alerts: Part
-    kit: str
+    kit: str  # a name, or a kit file, relative to this one
     versions: Versions
     headers: Headers
     timing: Literal["drill"] = "drill"
@@ -86,8 +86,8 @@ def parse(document: object, path: str, lines: Mapping[str, int], known: Known) -
     for part, kind in chosen.items():
         if kind not in known[part]:
             problems.add(f"{part}.kind", f"is {kind!r}; {nearest(kind, known[part])}")
-    if target.kit not in known["kit"]:
-        problems.add("kit", f"is {target.kit!r}; {nearest(target.kit, known['kit'])}")
+    if target.kit not in known["kit"] and not target.kit.endswith((".yaml", ".yml")):
+        problems.add("kit", f"is {target.kit!r} and no kit file (*.yaml); {nearest(target.kit, known['kit'])}")
     for check in target.not_asked:
         if check not in CHECKS:
             problems.add("not_asked", f"{check!r} is no check; {nearest(check, CHECKS)}")

@@ -107,9 +107,21 @@ def convert(kind: type[T], data: object, where: str, problems: Problems) -> T | 
     return kind(**values) if usable else None
 
 
+def _struct_of_mapping(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct in `Mapping[str, Struct]`."""
+    if not (isinstance(typing.get_origin(kind), type) and issubclass(typing.get_origin(kind), Mapping)):
+        return None
+    inner = typing.get_args(kind)[1]
+    return inner if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else None
+
+
 def _leaf(kind: Any, value: object, place: str, problems: Problems) -> Any:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return convert(kind, value, place, problems)
+    struct = _struct_of_mapping(kind)
+    if struct is not None and isinstance(value, Mapping):
+        found = {str(name): convert(struct, one, f"{place}.{name}", problems) for name, one in value.items()}
+        return found if all(one is not None for one in found.values()) else None
     try:
         return msgspec.convert(value, type=kind)
     except msgspec.ValidationError as error:

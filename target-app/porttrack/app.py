@@ -78,13 +78,18 @@ def build(config: Config, store: Store | None = None, faults: Faults | None = No
         exception_handlers=HANDLERS,
     )
     return App(
-        public=Edge(application, config, metrics, clock.monotonic_s),
+        public=Edge(application, _headers(config), metrics, clock.monotonic_s),
         control=build_control(config.control_token, faults, metrics) if config.has_control_port else None,
         store=store,
         faults=faults,
         metrics=metrics,
         lifecycle=lifecycle,
     )
+
+
+def _headers(config: Config) -> dict[str, str]:
+    """Who answers."""
+    return {"x-porttrack-version": config.release, "x-porttrack-instance": config.instance}
 
 
 def _openapi(release: Release) -> Route:

@@ -8,7 +8,7 @@ the edge which route this is, asks the faults first, and tells the edge which of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -16,7 +16,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from porttrack.answers import error_answer
-from porttrack.config import Config
 from porttrack.errors import ApiError
 from porttrack.faults import Faults
 from porttrack.metrics import UNMATCHED, Metrics
@@ -33,16 +32,21 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Edge:
-    """ASGI middleware around the application of one instance."""
+    """ASGI middleware around the application of one instance, which gives every answer `headers`."""
 
-    def __init__(self, app: ASGIApp, config: Config, metrics: Metrics, clock_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        headers: Mapping[str, str],
+        metrics: Metrics,
+        clock_s: Callable[[], float],
+        uncounted: Container[str] = UNCOUNTED,
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._clock_s = clock_s
-        self._headers = (
-            (b"x-porttrack-version", config.release.encode()),
-            (b"x-porttrack-instance", config.instance.encode()),
-        )
+        self._headers = tuple((name.encode(), value.encode()) for name, value in headers.items())
+        self._uncounted = uncounted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; HTTP only, the server offers nothing else."""
@@ -55,7 +59,7 @@ class Edge:
                 message["headers"] = [*message.get("headers", ()), *self._headers, *_marks(scope)]
             await send(message)
 
-        if scope["path"] in UNCOUNTED:
+        if scope["path"] in self._uncounted:
             await self._app(scope, receive, send_with_headers)
             return
         began_s = self._clock_s()

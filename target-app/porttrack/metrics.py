@@ -12,7 +12,8 @@ counted. There is no `instance` label: the scrape adds that, and a second one wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import (
@@ -33,9 +34,19 @@ _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3,
 
 
 class Metrics:
-    """The metrics of one instance. `routes` are (method, route template) pairs."""
+    """The metrics of one instance. `routes` are (method, route template) pairs, `codes` those whose series are born
+    at 0, `pid` gives the process whose CPU and memory they tell (None: this one)."""
 
-    def __init__(self, version: str, routes: Iterable[tuple[str, str]], faults: Iterable[str]) -> None:
+    def __init__(
+        self,
+        version: str,
+        routes: Iterable[tuple[str, str]],
+        faults: Iterable[str],
+        *,
+        service: str = "porttrack",
+        codes: tuple[int, ...] = (500, 503),
+        pid: Callable[[], int] | None = None,
+    ) -> None:
         # Process-wide in prometheus_client; `_created` series would double every scrape.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.in_flight_count = 0
@@ -62,16 +73,16 @@ class Metrics:
         )
         in_flight = Gauge("http_requests_in_flight", "Requests being answered now.", registry=self._registry)
         in_flight.set_function(lambda: self.in_flight_count)
-        build = Gauge("porttrack_build_info", "The release that runs.", ("version",), registry=self._registry)
+        build = Gauge(f"{service}_build_info", "The release that runs.", ("version",), registry=self._registry)
         build.labels(version).set(1)
-        ProcessCollector(registry=self._registry)
+        ProcessCollector(pid=pid or os.getpid, registry=self._registry)
         self._request_series: dict[tuple[str, str, int], Counter] = {}
         self._duration_series: dict[str, Histogram] = {}
-        self._bear(routes, faults)
+        self._bear(routes, codes, faults)
 
-    def _bear(self, routes: Iterable[tuple[str, str]], faults: Iterable[str]) -> None:
+    def _bear(self, routes: Iterable[tuple[str, str]], codes: Iterable[int], faults: Iterable[str]) -> None:
         for method, route in routes:
-            for code in (500, 503):
+            for code in codes:
                 self._request_series[route, method, code] = self._counter(route, method, code)
             self._duration_series[route] = self._durations.labels(self._version, route)
         for fault in faults:

@@ -22,31 +22,19 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-import uvicorn
 import uvloop
-from starlette.types import ASGIApp
 
 from porttrack.app import App, build
 from porttrack.config import Config
 from porttrack.errors import ApiError, StoreUnavailableError
 from porttrack.faults import Faults, decoded
 from porttrack.releases import known
+from porttrack.server import bound, server_of
 from porttrack.store import Store
 
 _log = logging.getLogger("porttrack")
-# A router keeps idle connections for up to an hour (Envoy's default). Whoever closes first while the other one
-# is sending makes an error out of nothing, so it must not be us.
-KEEP_ALIVE_S_MAX = 3700
-
-
-class _Server(uvicorn.Server):
-    """uvicorn would take the signals for itself and re-raise them after the drain; we exit 0 instead."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def serve(config: Config, store: Store | None = None, faults: Faults | None = None) -> int:
@@ -58,9 +46,9 @@ def serve(config: Config, store: Store | None = None, faults: Faults | None = No
 async def _serve(config: Config, app: App) -> int:
     with contextlib.ExitStack() as sockets:
         try:
-            public_socket = sockets.enter_context(_bound(config.host, config.port))
+            public_socket = sockets.enter_context(bound(config.host, config.port))
             # The control port is loopback's alone, whatever the public one is bound to.
-            control_socket = sockets.enter_context(_bound("127.0.0.1", config.control_port)) if app.control else None
+            control_socket = sockets.enter_context(bound("127.0.0.1", config.control_port)) if app.control else None
             await app.store.open()
         except (OSError, StoreUnavailableError) as error:
             _log.error("%s release %s cannot start: %s", config.instance, config.release, error)
@@ -72,17 +60,8 @@ async def _serve(config: Config, app: App) -> int:
     return 0
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=2048)
-    except OSError as error:
-        raise OSError(
-            f"port {host}:{port} cannot be had: {error.strerror}; choose another or stop its owner"
-        ) from error
-
-
 async def _run(config: Config, app: App, public_socket: socket.socket, control_socket: socket.socket | None) -> None:
-    public = _server(app.public, config.finish_s_max)
+    public = server_of(app.public, config.finish_s_max)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,7 +70,7 @@ async def _run(config: Config, app: App, public_socket: socket.socket, control_s
         serving = tasks.create_task(public.serve([public_socket]))
         control = None
         if app.control is not None and control_socket is not None:
-            control = _server(app.control, config.finish_s_max)
+            control = server_of(app.control, config.finish_s_max)
             tasks.create_task(control.serve([control_socket]))
         app.lifecycle.started = True
         _log.info("%s serves release %s on port %d", config.instance, config.release, config.port)
@@ -103,23 +82,6 @@ async def _run(config: Config, app: App, public_socket: socket.socket, control_s
         if control is not None:
             control.should_exit = True
     _log.info("%s stopped", config.instance)
-
-
-def _server(app: ASGIApp, finish_s_max: int) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S_MAX,
-            timeout_graceful_shutdown=finish_s_max,
-        )
-    )
 
 
 def _fault(text: str) -> tuple[str, bytes]:

@@ -56,7 +56,9 @@ def serve(
         end.ask()
 
     fixed = (port,) if port else ()
-    with ports.reserve(local.port_count(ready.target) - len(fixed), folders.port_locks, fixed=fixed) as lease:
+    with ports.reserve(
+        local.port_count(ready.target, ready.kit) - len(fixed), folders.port_locks, fixed=fixed
+    ) as lease:
         folders.run_dir.mkdir(parents=True)
         try:
             spec = _spec(ready, folders, lease.ports)

@@ -20,7 +20,7 @@ from typing import Final
 from harness.drive.stack import envoy_config, postgres, prometheus_config, rules
 from harness.drive.stack.binaries import Binaries
 from harness.drive.stack.envoy_config import CANARY, STABLE
-from harness.drive.stack.spec import Endpoints, ProcessSpec, StackSpec
+from harness.drive.stack.spec import SERVICE_DATA, Endpoints, ProcessSpec, StackSpec
 from harness.drive.target.port import Instance, Place, TargetKit
 from harness.plan.experiment import Rollout
 from harness.plan.target import Target
@@ -45,7 +45,10 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class _Ports:
-    """The list of ports, with names. `instances` maps an instance's name to (service, control)."""
+    """The list of ports, with names.
+
+    `instances` maps an instance's name to (service, control), `upstream` to that of the process behind its sidecar.
+    """
 
     service: int
     router_admin: int
@@ -55,6 +58,7 @@ class _Ports:
     stepper: int
     recorder: int
     instances: Mapping[str, tuple[int, int]]
+    upstream: Mapping[str, int]
 
 
 def instance_names(target: Target) -> tuple[str, ...]:
@@ -63,9 +67,9 @@ def instance_names(target: Target) -> tuple[str, ...]:
     return (*stable, *(f"{CANARY}-{number}" for number in range(1, CANARY_INSTANCES + 1)))
 
 
-def port_count(target: Target) -> int:
+def port_count(target: Target, kit: TargetKit) -> int:
     """How many ports `build` needs."""
-    return len(_SHARED_PORTS) + 2 * len(instance_names(target))
+    return len(_SHARED_PORTS) + (3 if kit.has_sidecar else 2) * len(instance_names(target))
 
 
 def build(
@@ -82,7 +86,7 @@ def build(
     guard_url: str = "",
     guard_token: str = "",
 ) -> StackSpec:
-    """The whole stack. `ports`: port_count(target) free loopback ports; the first one is the service's own.
+    """The whole stack. `ports`: port_count(target, kit) free loopback ports; the first one is the service's own.
 
     `kit` says which processes the service itself is and whether they need a PostgreSQL. `token` is the
     secret of the instances' control ports, `python` runs the service and the stepper, `as_root` says whether the
@@ -90,7 +94,7 @@ def build(
     stopped, and the word that opens that door; empty where no strategy needs it.
     """
     assert rollout.strategy != "remove" or (guard_url and guard_token), "remove needs somebody who stops the canary"
-    named = _name_ports(target, ports)
+    named = _name_ports(target, kit, ports)
     endpoints = _endpoints(named, kit, token)
     timing = rules.timing_of(target.timing)
     return StackSpec(
@@ -98,7 +102,7 @@ def build(
         | ({STORE_SQL: postgres.sql()} if kit.needs_postgres else {}),
         processes=(
             *(_postgres(binaries, named, paths, as_root) if kit.needs_postgres else ()),
-            *_service(target, kit, endpoints, python),
+            *_service(target, kit, named, endpoints, paths, python),
             _envoy(binaries, named, endpoints, paths),
             _prometheus(binaries, named, endpoints, paths),
             _alertmanager(binaries, named, endpoints, paths),
@@ -110,12 +114,16 @@ def build(
     )
 
 
-def _name_ports(target: Target, ports: Sequence[int]) -> _Ports:
-    assert len(ports) == port_count(target), f"{port_count(target)} ports are needed, {len(ports)} were given"
+def _name_ports(target: Target, kit: TargetKit, ports: Sequence[int]) -> _Ports:
+    count, names = port_count(target, kit), instance_names(target)
+    assert len(ports) == count, f"{count} ports are needed, {len(ports)} were given"
     shared = dict(zip(_SHARED_PORTS, ports, strict=False))
     rest = ports[len(_SHARED_PORTS) :]
-    pairs = zip(rest[::2], rest[1::2], strict=True)
-    return _Ports(**shared, instances=dict(zip(instance_names(target), pairs, strict=True)))
+    own, behind = rest[: 2 * len(names)], rest[2 * len(names) :]
+    pairs = zip(own[::2], own[1::2], strict=True)
+    return _Ports(
+        **shared, instances=dict(zip(names, pairs, strict=True)), upstream=dict(zip(names, behind, strict=False))
+    )
 
 
 def _endpoints(ports: _Ports, kit: TargetKit, token: str) -> Endpoints:
@@ -193,7 +201,9 @@ def _postgres(binaries: Binaries, ports: _Ports, paths: Paths, as_root: bool) ->
     return postgres.processes(binaries, ports.store, data_dir, sql_file, as_root)
 
 
-def _service(target: Target, kit: TargetKit, endpoints: Endpoints, python: str) -> tuple[ProcessSpec, ...]:
+def _service(
+    target: Target, kit: TargetKit, ports: _Ports, endpoints: Endpoints, paths: Paths, python: str
+) -> tuple[ProcessSpec, ...]:
     """What the kit names, which must be a process for each instance at least."""
     place = Place(
         python=python,
@@ -201,6 +211,8 @@ def _service(target: Target, kit: TargetKit, endpoints: Endpoints, python: str) 
         releases={STABLE: target.versions.stable, CANARY: target.versions.canary},
         store_dsn=endpoints.store_dsn,
         control_token=endpoints.control_token,
+        upstream_ports=ports.upstream,
+        data_dir=str(paths.scratch_dir / SERVICE_DATA),
     )
     processes = kit.local_processes(place)
     missing = {one.name for one in endpoints.instances} - {one.name for one in processes}

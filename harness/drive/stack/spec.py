@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from harness.drive.target.port import Instance, ProcessSpec
 
-__all__ = ["Endpoints", "ProcessSpec", "StackSpec"]
+__all__ = ["SERVICE_DATA", "Endpoints", "ProcessSpec", "StackSpec"]
+SERVICE_DATA: Final = "service"  # the service's own folder below the scratch folder
 
 
 @dataclass(frozen=True, slots=True)

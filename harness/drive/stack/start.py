@@ -13,7 +13,7 @@ import httpx
 
 from harness import clock
 from harness.drive.guard.client import GuardClient
-from harness.drive.stack.spec import ProcessSpec, StackSpec
+from harness.drive.stack.spec import SERVICE_DATA, ProcessSpec, StackSpec
 from harness.errors import DriveError
 
 _PACE_S = 0.03
@@ -22,12 +22,12 @@ _LOG_TAIL_LINES = 8
 
 
 def write_files(spec: StackSpec, run_dir: Path) -> None:
-    """Render the stack's files and make its scratch folder."""
+    """Render the stack's files and make its scratch folder, with one for the service."""
     for name, text in spec.files.items():
         path = run_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    Path(spec.scratch_dir).mkdir(parents=True, exist_ok=True)
+    (Path(spec.scratch_dir) / SERVICE_DATA).mkdir(parents=True, exist_ok=True)
 
 
 def start(guard: GuardClient, processes: Sequence[ProcessSpec], run_dir: Path, ready: Iterable[str] = ()) -> None:

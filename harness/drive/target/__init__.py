@@ -1,8 +1,8 @@
 """Kits by name: the one place that turns a target file's `kit:` into an object.
 
 A kit registers itself under the entry point group `harness.targets`; built-ins and other people's kits
-come the same way, so the engine imports no service by name. Unknown names are refused with the known
-ones and the nearest spelling, as everywhere a kind is chosen.
+come the same way, so the engine imports no service by name. A kit can be a file, too (`kit: notes.kit.yaml`).
+Unknown names are refused with the known ones and the nearest spelling, as everywhere a kind is chosen.
 
 Not covered: two packages that register one name (the first one found wins, as with any entry point).
 """
@@ -10,11 +10,16 @@ Not covered: two packages that register one name (the first one found wins, as w
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Final, cast
 
+import yaml
+
+from harness.drive.target.declared import DeclaredKit
 from harness.drive.target.port import TargetKit
-from harness.errors import MissingPartError, UsageError
-from harness.plan.validate import nearest
+from harness.errors import InvalidFileError, MissingPartError, UsageError
+from harness.plan import kit as kit_files
+from harness.plan.validate import nearest, yaml_lines
 
 GROUP: Final = "harness.targets"
 
@@ -24,11 +29,34 @@ def known_kits() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
+def is_file(name: str) -> bool:
+    """Whether a target's `kit:` is a file and no name."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def read_kit(path: Path, **kwargs: Any) -> TargetKit:
+    """The kit in a file."""
+    try:
+        text = path.read_text()
+        document = yaml.safe_load(text)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}; `kit:` of the target names this file") from error
+    except yaml.YAMLError as error:
+        raise InvalidFileError(str(path), [f"{path}: not YAML: {error}"]) from error
+    kit, problems = kit_files.parse(document, str(path), yaml_lines(text))
+    if kit is None:
+        raise InvalidFileError(str(path), problems.found)
+    return DeclaredKit(kit, path.resolve().parent, **kwargs)
+
+
 def load_kit(name: str, **kwargs: Any) -> TargetKit:
     """The kit registered as `name`, built with `kwargs`.
 
-    Raises UsageError for a name that nobody registered, MissingPartError for one whose package cannot be imported.
+    A name that ends in .yaml is the absolute path of a kit file. Raises UsageError for a name that nobody registered,
+    InvalidFileError for a file that is wrong, MissingPartError for a kit whose package cannot be imported.
     """
+    if is_file(name):
+        return read_kit(Path(name), **kwargs)
     points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
     point = points.get(name)
     if point is None:

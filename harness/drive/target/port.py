@@ -171,6 +171,8 @@ class Place:
     releases: Mapping[str, str]
     store_dsn: str
     control_token: str
+    upstream_ports: Mapping[str, int]  # by instance: where the process behind its sidecar listens; {} without sidecars
+    data_dir: str  # a folder that all instances share; it goes with the trial
 
 
 class TargetKit(Protocol):
@@ -179,6 +181,8 @@ class TargetKit(Protocol):
     name: str
     profiles: Mapping[str, Profile]
     needs_postgres: bool
+    has_sidecar: bool  # whether something stands before each instance's process, which then needs a port of its own
+    has_store: bool  # whether it reaches the store: without, nobody calls store_scan, invariants, purge, count_rows
 
     def local_processes(self, place: Place) -> tuple[ProcessSpec, ...]:
         """The service on the local stack: one process for each instance, named as it is, and what they start after.

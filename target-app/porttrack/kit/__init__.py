@@ -52,6 +52,8 @@ class PortTrackKit:
     name = "porttrack"
     profiles: Mapping[str, Profile] = PROFILES
     needs_postgres = True
+    has_sidecar = False
+    has_store = True
 
     def __init__(self, control_token: str = "") -> None:
         self._control_token = control_token

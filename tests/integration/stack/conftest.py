@@ -213,7 +213,7 @@ def _spec_in(found_binaries: Binaries) -> Callable[[Path, Sequence[int]], StackS
 @contextmanager
 def running(build: Callable[[Path, Sequence[int]], StackSpec], run_dir: Path, python_path: str) -> Iterator[Running]:
     """The whole local stack and a recorder, until the block is left."""
-    with ports.reserve(local.port_count(TARGET), CACHE / "ports") as lease:
+    with ports.reserve(local.port_count(TARGET, PortTrackKit()), CACHE / "ports") as lease:
         spec = build(run_dir, lease.ports)
         recorder = Recorder(urlsplit(spec.endpoints.recorder_url).port)
         thread = threading.Thread(target=recorder.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

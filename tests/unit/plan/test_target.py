@@ -39,7 +39,7 @@ def test_shipped_target_is_read():
         (
             "kit: porttrack",
             "kit: porttrak",
-            "local.yaml:7: kit: is 'porttrak'; known: porttrack; did you mean 'porttrack'?",
+            "local.yaml:7: kit: is 'porttrak' and no kit file (*.yaml); known: porttrack; did you mean 'porttrack'?",
         ),
         (
             'canary: "1.1"',

@@ -6,7 +6,6 @@ import asyncio
 import re
 from itertools import pairwise
 
-from porttrack.config import Config
 from porttrack.edge import WAITED_S, Edge
 from porttrack.faults import KINDS
 from porttrack.metrics import UNMATCHED, Metrics
@@ -87,6 +86,6 @@ def test_the_wait_for_somebody_outside_is_in_no_latency():
     async def send(message):
         assert message["status"] == 201
 
-    edge = Edge(application, Config("1.0", "test-1", 0, ""), Seen("1.0", [], []), lambda: next(now_s))
+    edge = Edge(application, {}, Seen("1.0", [], []), lambda: next(now_s))
     asyncio.run(edge({"path": "/api/v1/timestamps/x", "method": "PUT"}, None, send))
     assert [(UNMATCHED, "PUT", 201, 0.2)] == observed

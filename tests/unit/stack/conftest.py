@@ -52,7 +52,7 @@ def build(target):
         arguments = {
             "paths": local.Paths(run_dir=Path("/run"), scratch_dir=Path("/scratch")),
             "binaries": BINARIES,
-            "ports": range(20_000, 20_000 + local.port_count(target)),
+            "ports": range(20_000, 20_000 + local.port_count(target, PortTrackKit())),
             "token": "the token",
             "python": "/python",
             "as_root": True,

@@ -8,6 +8,7 @@ import yaml
 from harness.drive.alerts.alertmanager import resolve
 from harness.drive.stack import local, prometheus_config, rules
 from harness.plan.experiment import Rollout
+from porttrack.kit import PortTrackKit
 
 REMOVE = Rollout(steps=(50, 100), step_s=15.0, strategy="remove")
 
@@ -52,7 +53,7 @@ def test_every_port_is_used_once_and_locked(build, target):
     recorder = int(spec.endpoints.recorder_url.split("/")[2].split(":")[1])
     used = [port for process in spec.processes for port in process.ports] + [recorder]
     assert list(spec.locked_ports) == sorted(used)
-    assert local.port_count(target) == len(used)
+    assert local.port_count(target, PortTrackKit()) == len(used)
 
 
 def test_the_first_port_is_the_service(build):

@@ -26,6 +26,8 @@ class NotesKit:
 
     name = "notes"
     needs_postgres = False
+    has_sidecar = False
+    has_store = True
     profiles = MappingProxyType({"M": Profile("M", 120.0, 120, MIX)})
 
     def __init__(self, control_token=""):
