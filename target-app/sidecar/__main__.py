@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from porttrack.server import Server, bound, server_of
@@ -30,18 +30,19 @@ _log = logging.getLogger("sidecar")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT, or until the service ends."""
-    given = _parsed(argv)
+    environment = dict(os.environ)
+    given = _parsed(argv, environment.pop(TOKEN_VARIABLE, ""))  # the service gets the rest, and not the token
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        return asyncio.run(_serve(given))
+        return asyncio.run(_serve(given, environment))
     except OSError as error:
         _log.error("%s cannot start: %s", given.name, error)
         return 1
 
 
-def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parsed(argv: Sequence[str] | None, token: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sidecar", description="Stand before a service in a drill.")
     parser.add_argument("--name", required=True, help="the instance, in x-service-instance")
     parser.add_argument("--version", required=True, help="in x-service-version and the metrics")
@@ -51,8 +52,8 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--ready", required=True, help="a path of the service that answers 200 once it serves")
     parser.add_argument("service", nargs="+", metavar="COMMAND", help="after --: how to start the service")
     given = parser.parse_args(argv)
-    given.token = os.environ.get(TOKEN_VARIABLE, "")
-    if not given.token:
+    given.token = token
+    if not token:
         parser.error(f"{TOKEN_VARIABLE} is not set: the control port needs a token")
     return given
 
@@ -61,7 +62,7 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-async def _serve(given: argparse.Namespace) -> int:
+async def _serve(given: argparse.Namespace, environment: Mapping[str, str]) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -72,7 +73,7 @@ async def _serve(given: argparse.Namespace) -> int:
         # A session of its own: the SIGTERM that a whole group gets must not end it while answers are outstanding.
         service = await asyncio.create_subprocess_exec(
             *given.service,
-            env={name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE},
+            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=_end_with_parent,  # safe: this process has one thread here

@@ -3,14 +3,15 @@
 import collections
 import json
 import sys
-import time
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 counts = collections.Counter()
+released = threading.Event()
 
 
 class Service(BaseHTTPRequestHandler):
-    """/health, /counts, /slow, /breaks-off, /empty; anything else is told back with 207."""
+    """/health, /counts, /slow until /release, /breaks-off, /empty; anything else is told back with 207."""
 
     protocol_version = "HTTP/1.1"
 
@@ -25,7 +26,9 @@ class Service(BaseHTTPRequestHandler):
             self.end_headers()
             return
         if self.path == "/slow":
-            time.sleep(1.0)
+            released.wait(10.0)
+        if self.path == "/release":
+            released.set()
         self.tell(200 if self.path == "/health" else 207, body)
 
     def tell(self, status, body):

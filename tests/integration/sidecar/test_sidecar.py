@@ -86,6 +86,15 @@ def sidecar(start):
     return found
 
 
+def accepts(port):
+    """Whether somebody listens."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=S_MAX).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def raw(sidecar, method, target, headers=(), body=b""):
     """A request that no client library has touched: (status, headers, body, what the service saw)."""
     connection = http.client.HTTPConnection("127.0.0.1", sidecar.port, timeout=S_MAX)
@@ -172,6 +181,9 @@ def test_what_is_in_flight_is_answered_before_it_ends(sidecar):
     assert await_condition(lambda: sidecar.control("GET", "/in-flight").json()["in_flight"] == 1, S_MAX)
     pid = sidecar.service_pid()
     sidecar.process.send_signal(signal.SIGTERM)
+    assert await_condition(lambda: not accepts(sidecar.port), S_MAX)
+    assert sidecar.process.poll() is None
+    httpx.get(f"http://127.0.0.1:{sidecar.upstream_port}/release", timeout=S_MAX, trust_env=False)
     slow.join(S_MAX)
     assert ([207], 0) == (answers, sidecar.process.wait(S_MAX))
     assert not psutil.pid_exists(pid)

@@ -59,7 +59,7 @@ def test_init_doctor_and_drill(described, start):
 
 
 def test_a_canary_that_forgets_is_found(described, start):
-    """Every fifth note is acknowledged and not kept: FAIL, vanished, and `doctor` tells it before."""
+    """Every fifth note is acknowledged and not kept: FAIL, vanished."""
     folder, _ = described(forgets=5)
     trial = start(shortened(folder))
     assert ("FAIL", ("data_loss", "vanished")) == (trial.judged()["verdict"], trial.judged()["headline"]), trial.output
