@@ -26,6 +26,7 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "profile": ("", "load profile; overrides the experiment's"),
     "seed": ("", "seed of the load and of the fault's phase; overrides the experiment's"),
     "trial_s_max": ("600", "the guard ends a trial after this many seconds"),
+    "notify": ("", "who is told after a suite: apprise URLs, separated by spaces; secret, so never shown"),
     "envoy": ("", "path of the Envoy binary"),
     "postgres_bin": ("", "folder of PostgreSQL's binaries"),
     "prometheus": ("", "path of the Prometheus binary"),
@@ -33,6 +34,8 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "alertmanager": ("", "path of the Alertmanager binary"),
     "amtool": ("", "path of amtool"),
 }
+HIDDEN: Final = "***"
+_SECRET: Final = frozenset({"notify"})
 # Names with the prefix that are not settings but the parts' own way of speaking with each other.
 _INTERNAL: Final = frozenset({"load_plan", "word_file", "command"})
 
@@ -62,7 +65,9 @@ class Settings:
     def documented(self) -> dict[str, dict[str, str]]:
         """For the manifest: {name: {"value", "origin"}} of everything that is set."""
         return {
-            name: {"value": value, "origin": self.origins[name]} for name, value in sorted(self.values.items()) if value
+            name: {"value": HIDDEN if name in _SECRET else value, "origin": self.origins[name]}
+            for name, value in sorted(self.values.items())
+            if value
         }
 
 

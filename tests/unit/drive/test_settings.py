@@ -32,6 +32,13 @@ def test_number_out_of_bounds_is_refused(text):
         found.number("trial_s_max", 10, 3600)
 
 
+def test_a_secret_is_used_and_not_shown():
+    """Who is told is a URL with a password in it: its users get it, the manifest does not."""
+    found = settings.load({}, {"HARNESS_NOTIFY": "json://user:secret@127.0.0.1/"})
+    assert "json://user:secret@127.0.0.1/" == found["notify"]
+    assert {"value": "***", "origin": "HARNESS_NOTIFY"} == found.documented()["notify"]
+
+
 def test_options_go_on_to_children():
     """What options gave reaches a child as HARNESS_*, and nothing else is added."""
     found = settings.load({"seed": "3"}, {"PATH": "/bin"})
