@@ -36,5 +36,5 @@ def test_a_wrong_workflow_is_seen(tmp_path):
     broken.write_text(text.replace("- run: make setup", "- runs: make setup").replace("inputs.suite", "inputs.siute"))
     done = actionlint(broken)
     assert done.returncode == 1
-    assert '"runs"' in done.stdout
+    assert "step must run script" in done.stdout
     assert '"siute"' in done.stdout
