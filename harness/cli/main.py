@@ -23,6 +23,10 @@ COMMANDS = {
     "judge": "Judge a run directory again, offline.",
     "report": "Draw a judged run directory again, offline.",
     "stack": "Bring the local stack up by itself.",
+    "suite": "Run the trials of a suite, one after another, within a budget.",
+    "index": "Write one page over all trials of a folder.",
+    "trend": "Show the history of a folder, changes of level marked.",
+    "diff": "Show what differs between two runs, in what was run and in what came out.",
     "heal": "List or take away what dead trials left on this machine.",
     "doctor": "Say what is there, in which version, and what to do.",
 }
