@@ -1,4 +1,8 @@
-"""`harness suite NAME|FILE`: the trials of a suite, one after another, within its budget; then what they showed."""
+"""`harness suite NAME|FILE`: the trials of a suite, one after another, within its budget; then what they showed.
+
+Exit codes: 0 every trial was as expected, 1 one FAILed or a planted defect was not found, 2 anything else that is not
+proven, 130 and 143 after a signal. The last line says `suite: PASS|FAIL|INCONCLUSIVE <folder>`.
+"""
 
 from __future__ import annotations
 

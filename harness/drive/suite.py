@@ -39,6 +39,7 @@ from harness.settings import Settings
 _OVERTIME_S_MAX: Final = 240.0
 _TERMINATED_S_MAX: Final = 60.0  # what a child may take that was told to end; longer than its guard's 30 s
 _WORDS: Final = {code: str(verdict) for verdict, code in EXIT_CODES.items()}
+HARNESS: Final = (sys.executable, "-m", "harness.cli.main")
 Say = Callable[[str], None]
 
 
@@ -89,14 +90,22 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def run(
-    trials: Sequence[tuple[SuiteTrial, float]], budget_s: float, settings: Settings, folder: Path, say: Say
+    trials: Sequence[tuple[SuiteTrial, float]],
+    budget_s: float,
+    settings: Settings,
+    folder: Path,
+    say: Say,
+    program: Sequence[str] = HARNESS,
 ) -> SuiteRun:
-    """Run them, each with its estimate in seconds, as far as the budget goes. `folder` takes their output."""
+    """Run them, each with its estimate in seconds, as far as the budget goes. `folder` takes their output.
+
+    `program` is what `run EXPERIMENT ...` is appended to.
+    """
     started_ns = clock.monotonic_ns()
     ran: list[Ran] = []
     not_run: list[NotRun] = []
     with _signals() as end:
-        children = _Children(settings, folder, end)
+        children = _Children(settings, folder, end, program)
         for place, (trial, estimate_s) in enumerate(trials, 1):
             left_s = budget_s - (clock.monotonic_ns() - started_ns) / clock.NS_PER_S
             why = _why_not(end, estimate_s, left_s)
@@ -157,10 +166,11 @@ def _signals() -> Iterator[_End]:
 class _Children:
     """Starts `harness run` for one trial after another."""
 
-    def __init__(self, settings: Settings, folder: Path, end: _End) -> None:
+    def __init__(self, settings: Settings, folder: Path, end: _End, program: Sequence[str]) -> None:
         self._settings = settings
         self._folder = folder
         self._end = end
+        self._program = program
         self._count = 0
         self._trial_s_max = settings.number("trial_s_max", 10, 3600)
         (folder / "logs").mkdir()
@@ -194,7 +204,7 @@ class _Children:
         environment["HARNESS_CONTROL_OF"] = control_of
         log = self._folder / "logs" / f"{self._count:02d}-{slug}.log"
         started_ns = clock.monotonic_ns()
-        code = self._wait([sys.executable, "-m", "harness.cli.main", "run", experiment, *options], environment, log)
+        code = self._wait([*self._program, "run", experiment, *options], environment, log)
         lines = log.read_text(errors="replace").strip().splitlines()
         return Ran(
             key=trial.key,

@@ -72,7 +72,12 @@ class Section:
     lanes: Mapping[Verdict, str]
     drawn: tuple[Drawn, ...]
     unmeasured: tuple[str, ...]
-    changes_count: int
+    changes: tuple[tuple[str, str], ...]  # (measure, what its newest mark says)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is anything to compare."""
+        return len(self.group.rows) > 1
 
 
 def page(history: History, folder: str, promises: Promises) -> str:
@@ -86,6 +91,7 @@ def page(history: History, folder: str, promises: Promises) -> str:
         policy=html.policy(str(style)),
         words=words,
         folder=words.plain(folder),
+        measures=series.MEASURES,
         lanes=LANES,
         lane_height=LANE_HEIGHT,
         width=WIDTH,
@@ -145,9 +151,10 @@ def change_text(change: Change) -> str:
     """`2026-11-25 00:24 ▲ from 2.31 to 4.98 s (p = 0.004)`."""
     point, unit = change.point, f" {change.measure.unit}" if change.measure.unit else ""
     arrow = "▲" if point.after > point.before else "▼"
+    p = f"p = {point.p:.1g}" if point.p >= 0.001 else "p below 0.001"
     return (
         f"{when(change.row.opened_utc)} {arrow} from {words.number(point.before)} to {words.number(point.after)}{unit} "
-        f"(p = {point.p:.1g}), {'worse' if change.is_worse else 'better'}"
+        f"({p}), {'worse' if change.is_worse else 'better'}"
     )
 
 
@@ -194,7 +201,7 @@ def _section(place: int, group: Group) -> Section:
         },
         drawn=tuple(drawn),
         unmeasured=tuple(measure.label for measure in series.MEASURES if measure.key not in keys),
-        changes_count=sum(len(one.changes) for one in drawn),
+        changes=tuple((one.measure.label, one.changes[-1]) for one in drawn if one.changes),
     )
 
 
@@ -213,7 +220,7 @@ def _standing(rows: Sequence[Row]) -> str:
         streak += 1
     if len(rows) == 1:
         return "the only trial"
-    return "since the first trial" if streak == len(rows) else f"for {streak} trial{'s' * (streak > 1)}"
+    return "since the first trial" if streak == len(rows) else f"{streak} in a row"
 
 
 def _places(count: int) -> list[float]:

@@ -32,7 +32,7 @@ HEADS: Final = (
 )
 _NUMBERS_FROM: Final = 5  # these columns stand right
 _KEYS: Final = ("rollback_s", "detect_s", "share_error", "requests_lost")
-_EXPERIMENT_MAX: Final = 44
+_EXPERIMENT_MAX: Final = 80
 
 
 def chosen(history: History, experiment: str) -> History:
