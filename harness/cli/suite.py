@@ -56,7 +56,7 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
     if list_only:
         return _list(chosen, order.within(ordered, budget_s), budget_s)
     click.echo(f"suite: {chosen.title} ({len(ordered)} trials, {budget_s:.0f} s)")
-    folder = reports / f"suite-{stamp}-{chosen.name}"
+    folder = reports / f"{suite_file.SUITE_FOLDER}{stamp}-{chosen.name}"
     if folder.exists():
         raise UsageError(f"{folder}: exists already: another suite of this name has begun in this very second")
     folder.mkdir(parents=True)

@@ -25,6 +25,7 @@ from harness.errors import EvidenceError
 from harness.evidence.format import SUITE_FORMAT
 
 SUITE_FILE: Final = "suite.json"
+SUITE_FOLDER: Final = "suite-"  # what its name begins with, beside the run directories
 
 
 @dataclass(frozen=True, slots=True)

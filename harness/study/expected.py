@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
+from harness.errors import UsageError
 from harness.evidence.finding import Verdict
 
 
@@ -28,6 +29,15 @@ class Expected:
 
 
 def read(points: Mapping[str, EntryPoint]) -> dict[str, Expected]:
-    """Plant -> promise, of those that make one. Imports what the entry points name."""
-    promises = {name: getattr(point.load(), "expected", None) for name, point in sorted(points.items())}
+    """Plant -> promise, of those that make one. Imports what the entry points name; UsageError where one cannot be."""
+    promises = {name: getattr(_plant(point), "expected", None) for name, point in sorted(points.items())}
     return {name: promise for name, promise in promises.items() if isinstance(promise, Expected)}
+
+
+def _plant(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"plant {point.name}: {point.value} cannot be imported: {error}; mend or uninstall it"
+        ) from error

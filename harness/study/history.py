@@ -32,7 +32,7 @@ from harness.errors import EvidenceError, UsageError
 from harness.evidence import findings_file, suite_file
 from harness.evidence.finding import Findings, Verdict
 from harness.evidence.run import read_manifest
-from harness.evidence.suite_file import SUITE_FILE
+from harness.evidence.suite_file import SUITE_FILE, SUITE_FOLDER
 from harness.report.series import wilson
 
 Interval = tuple[float, float]
@@ -108,6 +108,11 @@ def read(reports_dir: Path) -> History:
     for path in sorted(entry for entry in reports_dir.iterdir() if entry.is_dir() and not entry.is_symlink()):
         if (path / SUITE_FILE).is_file():
             suites.append(path / SUITE_FILE)
+            continue
+        if path.name.startswith(SUITE_FOLDER):
+            left_out.append(
+                LeftOut(path.name, f"a suite without {SUITE_FILE}: still running, or it did not come to its end")
+            )
             continue
         try:
             row = row_of(path)

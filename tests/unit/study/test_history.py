@@ -130,6 +130,13 @@ def test_broken_suite_is_named(reports):
     assert "harness/suite/9" in said["suite-2"]
 
 
+def test_suite_without_its_file_is_named(reports):
+    """A suite that runs, or was killed, is neither a run nor forgotten."""
+    (reports.path / "suite-20260101T000000Z-nightly").mkdir()
+    (left,) = history.read(reports.path).left_out
+    assert "still running, or it did not come to its end" in left.why
+
+
 def test_missing_folder_is_refused(tmp_path):
     """A folder that is not there is the user's to mend."""
     with pytest.raises(UsageError, match="no such folder"):

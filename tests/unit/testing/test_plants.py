@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+
+import pytest
+
 from harness.drive import prepare
+from harness.errors import UsageError
 from harness.evidence.finding import Verdict
 from harness.plan.target import CHECKS
 from harness.study import expected
@@ -19,6 +24,20 @@ def test_every_shipped_plant_promises():
         assert promise.verdict is not Verdict.PASS
         assert promise.check in promise.red
         assert set(promise.red) <= set(CHECKS)
+
+
+def test_plant_that_cannot_be_imported_is_named():
+    """A foreign plant that is broken is the user's to mend, and is named with its place."""
+    for value in ("no_such_module:x", "harness.testing.plants:no_such_plant"):
+        broken = EntryPoint("mine", value, prepare.PLANTS_GROUP)
+        with pytest.raises(UsageError, match=f"plant mine: {value} cannot be imported"):
+            expected.read({"mine": broken})
+
+
+def test_plant_without_a_promise_is_no_suites():
+    """A plant that promises nothing is left out: no suite can say whether it was found."""
+    silent = EntryPoint("silent", "harness.testing.plants:_broken_canary", prepare.PLANTS_GROUP)
+    assert {} == expected.read({"silent": silent})
 
 
 def test_promise_is_read_from_the_function():
