@@ -133,7 +133,9 @@ def _why_not(end: _End, estimate_s: float, left_s: float) -> str:
 def _told(one: Ran | NotRun) -> str:
     if isinstance(one, NotRun):
         return f"{one.label}: not run: {one.why}"
-    word = _WORDS.get(one.exit_code, f"exit code {one.exit_code}: {one.said}")
+    if one.exit_code not in _WORDS:
+        return f"exit code {one.exit_code} after {one.took_s:.0f} s: {one.said}"
+    word = _WORDS[one.exit_code]
     return f"{'control: ' if one.control_of else ''}{word} after {one.took_s:.0f} s{f', {one.run}' if one.run else ''}"
 
 
