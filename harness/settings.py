@@ -25,6 +25,8 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "target": ("", "target file or its name; overrides the experiment's"),
     "profile": ("", "load profile; overrides the experiment's"),
     "seed": ("", "seed of the load and of the fault's phase; overrides the experiment's"),
+    "plant": ("", "a planted defect by its name; overrides the experiment's"),
+    "control_of": ("", "run directory of the trial that this one, without a fault, is the control of; recorded only"),
     "trial_s_max": ("600", "the guard ends a trial after this many seconds"),
     "notify": ("", "who is told after a suite: apprise URLs, separated by spaces; secret, so never shown"),
     "envoy": ("", "path of the Envoy binary"),

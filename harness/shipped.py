@@ -37,6 +37,11 @@ def target(given: Path) -> Path:
     return _named(given, "target", folder(EXPERIMENTS) / "targets")
 
 
+def suite(given: Path) -> Path:
+    """The same for a suite."""
+    return _named(given, "suite", folder(EXPERIMENTS) / "suites")
+
+
 def _named(given: Path, what: str, among: Path) -> Path:
     if given.suffix or given.name != str(given) or given.exists():
         return given

@@ -38,6 +38,7 @@ GUARD_CLOSES_S_MAX = 30.0
 @click.option("--target", help="Target file, or its name beside the experiment.")
 @click.option("--profile", help="Load profile of the kit: S, M, L.")
 @click.option("--seed", help="Seed of the load and of the fault's phase.")
+@click.option("--plant", help="A planted defect by its name: the verdict then tests the harness, not the release.")
 @click.option("--run-dir", help="The run directory; must not exist yet.")
 @click.option("--reports-dir", help="Where run directories are made.  [default: reports]")
 @click.option("--dry-run", is_flag=True, help="Print what would be changed and who would be told; start nothing.")

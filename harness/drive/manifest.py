@@ -69,6 +69,7 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
         "not_asked": list(target.not_asked),
         "team": True,  # the local stack's controller tells its team, and the recorder keeps what it tells
         "plant": experiment.plant,
+        "control_of": prepared.settings["control_of"],
         "components": components(prepared),
         "durability": {"fsync": "on", "synchronous_commit": "on"},
         "host": host(),

@@ -98,6 +98,9 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
     experiment, problems = experiments.parse(raw, str(path), yaml_lines(text), faults.known())
     if experiment is not None and experiment.plant and experiment.plant not in plants():
         problems.add("extensions.0.plant", f"is {experiment.plant!r}; {nearest(experiment.plant, plants())}")
+    if settings["plant"] and settings["plant"] not in plants():
+        named = settings["plant"]
+        problems.add("", f"{settings.origins['plant']}: {named!r} is no planted defect; {nearest(named, plants())}")
     if experiment is not None and experiment.fault is not None:
         _check_fault(experiment.fault, experiment.document["method"], problems)
     target_path = _target_path(settings, path, experiment)
@@ -208,7 +211,7 @@ def _overridden(experiment: Experiment, settings: Settings) -> Experiment:
         load = type(load)(profile=settings["profile"], seed=load.seed)
     if settings["seed"]:
         load = type(load)(profile=load.profile, seed=int(settings.number("seed", 0, 2**31)))
-    return replace(experiment, load=load)
+    return replace(experiment, load=load, plant=settings["plant"] or experiment.plant)
 
 
 def _profile(kit: TargetKit, experiment: Experiment) -> Profile:

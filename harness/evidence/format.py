@@ -33,6 +33,7 @@ import pyarrow as pa
 
 RUN_FORMAT: Final = "harness/run/1"
 FINDINGS_FORMAT: Final = "harness/findings/1"
+SUITE_FORMAT: Final = "harness/suite/1"
 
 
 class Outcome(StrEnum):

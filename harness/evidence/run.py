@@ -102,7 +102,7 @@ class Evidence:
 
 def load(run_dir: Path) -> Evidence:
     """Read a run directory. EvidenceError when it is none, or while its trial still runs."""
-    manifest = _manifest(run_dir)
+    manifest = read_manifest(run_dir)
     _refuse_live(run_dir)
     complete, problems = seal.read_seal(run_dir)
     events, line_problems = timeline.read(run_dir)
@@ -141,16 +141,17 @@ def load(run_dir: Path) -> Evidence:
     )
 
 
-def _manifest(run_dir: Path) -> Mapping[str, Any]:
+def read_manifest(run_dir: Path) -> Mapping[str, Any]:
+    """manifest.json of a run directory. EvidenceError where it is missing, broken or of another format."""
     path = run_dir / "manifest.json"
     try:
-        manifest: Mapping[str, Any] = json.loads(path.read_text())
+        manifest = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise EvidenceError(f"{run_dir}: no manifest.json: not a run directory; give one of reports/") from error
     except (ValueError, OSError) as error:
         raise EvidenceError(f"{path}: {error}: the manifest cannot be read") from error
-    found = manifest.get("format")
-    if found != RUN_FORMAT:
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if not isinstance(manifest, dict) or found != RUN_FORMAT:
         raise EvidenceError(f"{path}: format is {found!r}; this version reads {RUN_FORMAT!r}")
     return manifest
 

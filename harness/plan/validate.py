@@ -122,8 +122,28 @@ def _leaf(kind: Any, value: object, place: str, problems: Problems) -> Any:
     if struct is not None and isinstance(value, Mapping):
         found = {str(name): convert(struct, one, f"{place}.{name}", problems) for name, one in value.items()}
         return found if all(one is not None for one in found.values()) else None
+    if item := _item_struct(kind):
+        return _items(item, value, place, problems)
     try:
         return msgspec.convert(value, type=kind)
     except msgspec.ValidationError as error:
         problems.add(place, f"is {value!r}: {error}")
         return None
+
+
+def _item_struct(kind: Any) -> type[msgspec.Struct] | None:
+    """`Trial` of `tuple[Trial, ...]`; None for any other type."""
+    arguments = typing.get_args(kind) if typing.get_origin(kind) is tuple else ()
+    is_list = len(arguments) == 2 and arguments[1] is Ellipsis
+    if is_list and isinstance(arguments[0], type) and issubclass(arguments[0], msgspec.Struct):
+        return arguments[0]
+    return None
+
+
+def _items(kind: type[T], value: object, place: str, problems: Problems) -> tuple[T, ...] | None:
+    """Every item that can be read; None where the value is no list."""
+    if not isinstance(value, list):
+        problems.add(place, f"is {value!r}, must be a list")
+        return None
+    read = (convert(kind, item, f"{place}.{index}", problems) for index, item in enumerate(value))
+    return tuple(item for item in read if item is not None)

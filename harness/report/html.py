@@ -8,7 +8,7 @@ script forbids whatever might still get through to load or run.
 Size: details of a check, texts and lists are cut at stated lengths, so that a page stays below 950 kB whatever
 the trial was; findings.json and the Parquet files have everything.
 
-Not covered: pages that compare trials.
+Not covered: pages that compare trials; they are a study's.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ class DurationRow:
 def page(evidence: Evidence, findings: Findings) -> str:
     """The whole page."""
     drawing = chart.build(evidence, findings)
-    style, script = (Markup(_asset(name)) for name in ("page.css", "page.js"))
+    style, script = (Markup(asset(name)) for name in ("page.css", "page.js"))
     return _template().render(
         style=style,
         script=script,
-        policy=_policy(str(style), str(script)),
+        policy=policy(str(style), str(script)),
         words=words,
         evidence=evidence,
         **_spoken(evidence, findings),
@@ -124,7 +124,8 @@ def _spoken(evidence: Evidence, findings: Findings) -> dict[str, Any]:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of page/."""
     return resources.files("harness.report").joinpath("page", name).read_text(encoding="utf-8")
 
 
@@ -133,15 +134,14 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(_asset("page.html"))
+    return environment.from_string(asset("page.html"))
 
 
-def _policy(style: str, script: str) -> str:
-    """A content policy under which nothing loads and only our own style and script count."""
-    style_hash, script_hash = (
-        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)
-    )
-    return f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; base-uri 'none'"
+def policy(style: str, script: str = "") -> str:
+    """A content policy under which nothing loads and only our own style and script count, or no script at all."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    script_source = f"'sha256-{hashes[1]}'" if script else "'none'"
+    return f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src {script_source}; base-uri 'none'"
 
 
 def _banners(evidence: Evidence) -> Iterator[tuple[str, str]]:

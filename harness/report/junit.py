@@ -35,7 +35,7 @@ def xml(evidence: Evidence, findings: Findings) -> bytes:
         "time": _lasted_s(evidence),
     }
     root = ElementTree.Element("testsuites", {"name": "harness", **totals})
-    name = _clean(f"{findings.experiment} on {findings.target}")
+    name = clean(f"{findings.experiment} on {findings.target}")
     suite = ElementTree.SubElement(root, "testsuite", {"name": name, **totals})
     _properties(suite, evidence, findings)
     for check in findings.checks:
@@ -53,12 +53,13 @@ def _lasted_s(evidence: Evidence) -> str:
     return f"{(times[-1] - times[0]) / NS_PER_S if times else 0:.3f}"
 
 
-def _clean(text: object) -> str:
+def clean(text: object) -> str:
+    """Any text without what XML cannot hold."""
     return _FORBIDDEN.sub("�", str(text))
 
 
 def _named(findings: Findings, check: str) -> dict[str, str]:
-    return {"classname": _clean(findings.experiment), "name": _clean(check), "time": "0"}
+    return {"classname": clean(findings.experiment), "name": clean(check), "time": "0"}
 
 
 def _properties(suite: ElementTree.Element, evidence: Evidence, findings: Findings) -> None:
@@ -72,7 +73,7 @@ def _properties(suite: ElementTree.Element, evidence: Evidence, findings: Findin
         "command": evidence.manifest.get("command", ""),
     }
     for name, value in values.items():
-        ElementTree.SubElement(properties, "property", {"name": name, "value": _clean(value)})
+        ElementTree.SubElement(properties, "property", {"name": name, "value": clean(value)})
 
 
 def _case(suite: ElementTree.Element, findings: Findings, check: Finding) -> None:
@@ -81,8 +82,8 @@ def _case(suite: ElementTree.Element, findings: Findings, check: Finding) -> Non
     if tag:
         red = [rule for rule in check.rules if rule.verdict is not Verdict.PASS]
         kind = red[0].id if red else check.id
-        problem = ElementTree.SubElement(case, tag, {"type": _clean(kind), "message": _clean(check.summary)})
-        problem.text = _clean("\n".join(f"{rule.verdict} {rule.id} ({rule.kind}): {rule.says}" for rule in red))
+        problem = ElementTree.SubElement(case, tag, {"type": clean(kind), "message": clean(check.summary)})
+        problem.text = clean("\n".join(f"{rule.verdict} {rule.id} ({rule.kind}): {rule.says}" for rule in red))
     measured = [f"{name}: {words.measured_value(name, value)}" for name, value in check.measured.items()]
     if measured:
-        ElementTree.SubElement(case, "system-out").text = _clean("\n".join(measured))
+        ElementTree.SubElement(case, "system-out").text = clean("\n".join(measured))

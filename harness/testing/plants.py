@@ -4,7 +4,8 @@ A plant is a pure function from the stack that would run to one in which exactly
 chosen by `extensions.harness.plant` of an experiment and found by the entry point group `harness.plants`, so
 users plant their own. The broken programs stand beside this file; what they break is what a real one could.
 
-What each must turn the verdict into is asserted by tests, never by a run itself.
+What each must turn the verdict into stands above it, `@expected(verdict, check, rule, red)`: for the experiment
+canary-5xx in one step, which is what tests and suites run it with. Tests and suites compare; a run itself never does.
 """
 
 from __future__ import annotations
@@ -19,8 +20,21 @@ from typing import Any
 import yaml
 
 from harness.drive.stack.spec import ProcessSpec, StackSpec
+from harness.evidence.finding import Verdict
+from harness.study.expected import Expected
 
 _HERE = Path(__file__).parent
+Plant = Callable[[StackSpec], StackSpec]
+
+
+def expected(verdict: str, check: str, rule: str, red: tuple[str, ...]) -> Callable[[Plant], Plant]:
+    """Say of a plant what it turns the trial's verdict, headline and red checks into: its attribute `expected`."""
+
+    def mark(plant: Plant) -> Plant:
+        vars(plant)["expected"] = Expected(Verdict(verdict), check, rule, tuple(sorted(red)))
+        return plant
+
+    return mark
 
 
 def _with_process(spec: StackSpec, name: str, change: Callable[[ProcessSpec], ProcessSpec]) -> StackSpec:
@@ -43,11 +57,13 @@ def _instead(spec: ProcessSpec, module: str, defect: str, broken: str) -> Proces
     return replace(spec, argv=(*argv[:at], "-m", broken, defect, *argv[at + 2 :]))
 
 
+@expected("FAIL", "alert", "fired", red=("alert", "rollback"))
 def alert_selects_nothing(spec: StackSpec) -> StackSpec:
     """The rules select a track that does not exist, so nothing can ever fire."""
     return _with_file(spec, "config/rules.yaml", lambda text: text.replace('track="canary"', 'track="canarry"'))
 
 
+@expected("FAIL", "alert", "notification", red=("alert", "rollback"))
 def no_webhook_route(spec: StackSpec) -> StackSpec:
     """Alertmanager's route ends at a receiver that tells nobody."""
 
@@ -60,31 +76,37 @@ def no_webhook_route(spec: StackSpec) -> StackSpec:
     return _with_file(spec, "config/alertmanager.yaml", change)
 
 
+@expected("FAIL", "rollback", "decided", red=("rollback",))
 def stepper_ignores_webhook(spec: StackSpec) -> StackSpec:
     """The controller takes notifications and does nothing."""
     return _broken_stepper(spec, "ignores_webhook")
 
 
+@expected("FAIL", "rollback", "traffic", red=("rollback",))
 def router_unchanged(spec: StackSpec) -> StackSpec:
     """The controller reports weight 0 and never tells the router."""
     return _broken_stepper(spec, "leaves_router")
 
 
+@expected("FAIL", "rollback", "weight", red=("rollback",))
 def sets_five_percent(spec: StackSpec) -> StackSpec:
     """The controller leaves 5 % on the canary where it should leave nothing."""
     return _broken_stepper(spec, "sets_five")
 
 
+@expected("FAIL", "rollback", "late", red=("rollback",))
 def rolls_back_late(spec: StackSpec) -> StackSpec:
     """The controller waits 20 s before it rolls back."""
     return _broken_stepper(spec, "waits_long")
 
 
+@expected("FAIL", "rollback", "cause", red=("alert", "data_loss", "fault", "rollback", "split"))
 def rolls_back_early(spec: StackSpec) -> StackSpec:
     """The controller rolls back before the fault, for another reason."""
     return _broken_stepper(spec, "rolls_back_early")
 
 
+@expected("FAIL", "rollback", "flapping", red=("rollback",))
 def weight_comes_back(spec: StackSpec) -> StackSpec:
     """Five seconds after the rollback the canary has its weight again."""
     return _broken_stepper(spec, "flaps")
@@ -95,26 +117,31 @@ def _broken_stepper(spec: StackSpec, defect: str) -> StackSpec:
     return _with_process(spec, "stepper", lambda one: _instead(one, "stepper", defect, broken))
 
 
+@expected("FAIL", "data_loss", "vanished", red=("data_loss",))
 def canary_loses_writes(spec: StackSpec) -> StackSpec:
     """The canary acknowledges writes that it does not store."""
     return _broken_canary(spec, "loses_writes")
 
 
+@expected("INCONCLUSIVE", "fault", "landed", red=("alert", "fault", "rollback"))
 def fault_never_lands(spec: StackSpec) -> StackSpec:
     """The canary's control port says that the fault is on, and no answer is ever hit."""
     return _broken_canary(spec, "deaf_to_faults")
 
 
+@expected("FAIL", "data_loss", "vanished", red=("data_loss",))
 def canary_loses_some_writes(spec: StackSpec) -> StackSpec:
     """The canary does not store 5 % of the writes that it acknowledges."""
     return _faulty_canary(spec, "ack_not_stored", 0.05)
 
 
+@expected("FAIL", "data_loss", "unreadable", red=("data_loss",))
 def canary_writes_unreadable_rows(spec: StackSpec) -> StackSpec:
     """The canary stores rows that stable cannot read."""
     return _faulty_canary(spec, "unreadable_row", 0.2)
 
 
+@expected("FAIL", "data_loss", "duplicated", red=("data_loss",))
 def canary_applies_twice(spec: StackSpec) -> StackSpec:
     """The canary applies some writes twice."""
     return _faulty_canary(spec, "stored_twice", 0.2)
@@ -128,12 +155,14 @@ def _faulty_canary(spec: StackSpec, fault: str, share: float) -> StackSpec:
     return _with_process(spec, "canary-1", lambda one: replace(one, argv=(*one.argv, "--fault", given)))
 
 
+@expected("INCONCLUSIVE", "fault", "mis_aimed", red=("fault",))
 def fault_reaches_stable(spec: StackSpec) -> StackSpec:
     """What breaks the canary breaks stable a little, too, undeclared."""
     urls = ",".join(one.control_url for one in spec.endpoints.instances if one.track == "stable")
     return _broken_canary(spec, f"relays_faults={urls}")
 
 
+@expected("FAIL", "rollback", "cause", red=("alert", "rollback"))
 def canary_metrics_vanish(spec: StackSpec) -> StackSpec:
     """The canary's metrics go away with the fault, so another rule fires in the place of the required one."""
     return _broken_canary(spec, "loses_metrics")
@@ -144,6 +173,7 @@ def _broken_canary(spec: StackSpec, defect: str) -> StackSpec:
     return _with_process(spec, "canary-1", lambda one: _instead(one, "porttrack.serve", defect, broken))
 
 
+@expected("INCONCLUSIVE", "alert", "blind", red=("alert", "rollback"))
 def prometheus_dies(spec: StackSpec) -> StackSpec:
     """Prometheus is gone from the fault on; what started it lives on, so nobody hears of it."""
 
@@ -154,6 +184,7 @@ def prometheus_dies(spec: StackSpec) -> StackSpec:
     return _with_process(spec, "prometheus", change)
 
 
+@expected("FAIL", "alert", "resolved", red=("alert",))
 def alert_never_resolves(spec: StackSpec) -> StackSpec:
     """The rule keeps firing for an hour after its reason has gone."""
 
@@ -167,6 +198,7 @@ def alert_never_resolves(spec: StackSpec) -> StackSpec:
     return _with_file(spec, "config/rules.yaml", change)
 
 
+@expected("INCONCLUSIVE", "fault", "honest_router", red=("fault",))
 def router_retries(spec: StackSpec) -> StackSpec:
     """The router sends a failed request again, which hides the fault from whoever waits for the answer."""
 
@@ -189,11 +221,13 @@ def _routes(node: object) -> list[dict[str, Any]]:
     return []
 
 
+@expected("FAIL", "rollback", "traffic", red=("rollback",))
 def client_stays_on_canary(spec: StackSpec) -> StackSpec:
     """One user of the load keeps its connection to the canary past the router, also after weight 0."""
     return _other_load(spec, "pinned_load.py")
 
 
+@expected("INCONCLUSIVE", "generator", "offered", red=("generator", "recovery"))
 def load_stops(spec: StackSpec) -> StackSpec:
     """The load process lives on and stops sending in the middle of the trial."""
     return _other_load(spec, "stopping_load.py")

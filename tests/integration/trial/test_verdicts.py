@@ -8,31 +8,13 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from harness.drive import prepare
+from harness.study import expected
+
 pytestmark = pytest.mark.integration
 
-# plant -> verdict, headline (check, rule), the exact set of red checks
-DEFECTS = {
-    "alert_selects_nothing": ("FAIL", ("alert", "fired"), ["alert", "rollback"]),
-    "no_webhook_route": ("FAIL", ("alert", "notification"), ["alert", "rollback"]),
-    "stepper_ignores_webhook": ("FAIL", ("rollback", "decided"), ["rollback"]),
-    "router_unchanged": ("FAIL", ("rollback", "traffic"), ["rollback"]),
-    "canary_loses_writes": ("FAIL", ("data_loss", "vanished"), ["data_loss"]),
-    "fault_never_lands": ("INCONCLUSIVE", ("fault", "landed"), ["alert", "fault", "rollback"]),
-    "load_stops": ("INCONCLUSIVE", ("generator", "offered"), ["generator", "recovery"]),
-    "sets_five_percent": ("FAIL", ("rollback", "weight"), ["rollback"]),
-    "rolls_back_late": ("FAIL", ("rollback", "late"), ["rollback"]),
-    "rolls_back_early": ("FAIL", ("rollback", "cause"), ["alert", "data_loss", "fault", "rollback", "split"]),
-    "weight_comes_back": ("FAIL", ("rollback", "flapping"), ["rollback"]),
-    "canary_loses_some_writes": ("FAIL", ("data_loss", "vanished"), ["data_loss"]),
-    "canary_writes_unreadable_rows": ("FAIL", ("data_loss", "unreadable"), ["data_loss"]),
-    "canary_applies_twice": ("FAIL", ("data_loss", "duplicated"), ["data_loss"]),
-    "fault_reaches_stable": ("INCONCLUSIVE", ("fault", "mis_aimed"), ["fault"]),
-    "canary_metrics_vanish": ("FAIL", ("rollback", "cause"), ["alert", "rollback"]),
-    "prometheus_dies": ("INCONCLUSIVE", ("alert", "blind"), ["alert", "rollback"]),
-    "alert_never_resolves": ("FAIL", ("alert", "resolved"), ["alert"]),
-    "router_retries": ("INCONCLUSIVE", ("fault", "honest_router"), ["fault"]),
-    "client_stays_on_canary": ("FAIL", ("rollback", "traffic"), ["rollback"]),
-}
+# Each says what it turns verdict, headline and red checks into.
+DEFECTS = expected.read(prepare.plants())
 BY_CHAOS = "fault_reaches_stable"  # INCONCLUSIVE: `harness run` would exit with 2
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2}
 
@@ -81,8 +63,9 @@ def test_planted_defect_turns_the_verdict_it_should(experiment, start, plant):
 
     One of them is run by `chaos`, which exits 1 for whatever is no PASS.
     """
-    verdict, headline, red = DEFECTS[plant]
+    promise = DEFECTS[plant]
     by_chaos = plant == BY_CHAOS
     trial = start(experiment(plant=plant), command="chaos" if by_chaos else "harness")
-    assert (1 if by_chaos else EXIT_CODES[verdict]) == trial.code(), trial.output
-    assert {"verdict": verdict, "headline": headline, "red": red} == trial.judged(), trial.output
+    assert (1 if by_chaos else EXIT_CODES[promise.verdict]) == trial.code(), trial.output
+    wanted = {"verdict": promise.verdict, "headline": (promise.check, promise.rule), "red": list(promise.red)}
+    assert wanted == trial.judged(), trial.output

@@ -1,0 +1,80 @@
+"""suite.json: what a suite has run, and how each trial came out. Deterministic; written whole, then renamed.
+
+    {"format": "harness/suite/1", "name", "title", "path", "opened_utc", "budget_s", "harness_version",
+     "interrupted": bool, "verdict": PASS | FAIL | INCONCLUSIVE,
+     "trials": [{"key", "label", "run", "control_of", "plant", "exit_code", "took_s", "log",
+                 "verdict": the trial's own, "" where it has none, "headline": "check/rule", "red": [check],
+                 "outcome": PASS (as expected) | FAIL | INCONCLUSIVE, "why", "since"}],
+     "not_run": [{"label", "why"}]}
+
+`run` is the run directory's name beside the suite's folder, "" where none was made; `log` is relative to that
+folder. `key` names the entry of the suite, for the next suite's estimates: the same experiment, seed, plant and with
+or without a control.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import EvidenceError
+from harness.evidence.format import SUITE_FORMAT
+
+SUITE_FILE: Final = "suite.json"
+SUITE_FOLDER: Final = "suite-"  # what its name begins with, beside the run directories
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One trial that a suite has run; the names are those of suite.json. `said`: the last line of its output."""
+
+    key: str
+    label: str
+    run: str
+    control_of: str
+    plant: str
+    exit_code: int
+    took_s: float
+    log: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """One trial that a suite has not run, and why."""
+
+    label: str
+    why: str
+
+
+def write(path: Path, document: Mapping[str, Any]) -> None:
+    """Write it whole or not at all; OSError where the folder cannot be written."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w") as file:
+        json.dump({"format": SUITE_FORMAT, **document}, file, indent=1, sort_keys=True, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def took_s(path: Path) -> dict[str, float]:
+    """What each entry took, control included, by its key; only those that ended with a verdict. EvidenceError."""
+    try:
+        return dict(_took(json.loads(path.read_bytes())))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvidenceError(f"{path}: {type(error).__name__}: {error}: what its trials took is not known") from error
+
+
+def _took(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    if document["format"] != SUITE_FORMAT:
+        raise ValueError(f"format is {document['format']!r}; this version reads {SUITE_FORMAT!r}")
+    trials = document["trials"]
+    for key in dict.fromkeys(str(trial["key"]) for trial in trials):
+        mine = [trial for trial in trials if trial["key"] == key]
+        if all(trial["verdict"] for trial in mine):
+            yield key, sum(float(trial["took_s"]) for trial in mine)
