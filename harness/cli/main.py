@@ -20,6 +20,7 @@ from harness.errors import EXIT_HARNESS, EXIT_SIGINT, EXIT_USAGE, HarnessError
 # name -> what `--help` says; the module harness.cli.<name> has `command`
 COMMANDS = {
     "run": "Run one trial and judge it.",
+    "watch": "Follow a trial that runs elsewhere.",
     "judge": "Judge a run directory again, offline.",
     "report": "Draw a judged run directory again, offline.",
     "stack": "Bring the local stack up by itself.",
