@@ -158,9 +158,7 @@ def _facts(state: State) -> Table:
 
 def _recent(state: State) -> list[Text]:
     """What stood out last, the newest at the bottom, always in the same number of lines."""
-    lines = [
-        Text(f"{minutes(at_s)} {text}", no_wrap=True, overflow="ellipsis") for at_s, text in state.recent
-    ]
+    lines = [Text(f"{minutes(at_s)} {text}", no_wrap=True, overflow="ellipsis") for at_s, text in state.recent]
     return [*lines, *(Text() for _ in range(RECENT_COUNT_MAX - len(lines)))]
 
 

@@ -17,10 +17,12 @@ HEIGHT = 22
 LONG = "CanaryAlertWithANameThatIsLongerThanAnyTerminalThatSomebodyWouldReadItOnInOneGlance"
 
 
-def drawn(state, columns, now_ns=h.at_ns(14.1)):
+def drawn(state, columns):
     """The panel's lines on a terminal of so many columns."""
-    console = Console(width=columns, height=40, record=True, file=io.StringIO(), color_system=None, legacy_windows=False)
-    console.print(render(state, now_ns, "20260102T030405Z-canary-5xx-0a1b2c", HINT, min(columns, COLUMNS_MAX)))
+    console = Console(
+        width=columns, height=40, record=True, file=io.StringIO(), color_system=None, legacy_windows=False
+    )
+    console.print(render(state, h.at_ns(14.1), "20260102T030405Z-canary-5xx-0a1b2c", HINT, min(columns, COLUMNS_MAX)))
     return console.export_text().splitlines()
 
 
@@ -38,6 +40,7 @@ def states(steps):
     return [State(), crowded, *{id(one): one for one, _ in steps()}.values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
 def test_panel_fits_without_folding(steps, columns):
     """At 80 and at 120 columns each state takes the same lines, each inside its frame, whatever the words are."""

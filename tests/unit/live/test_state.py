@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -11,7 +12,8 @@ from harness.evidence.format import Kind
 from harness.testing import histories as h
 
 
-def after(*events, state=State(versions={"stable": "1.0", "canary": "1.1"})):
+def after(*events):
+    state = State(versions={"stable": "1.0", "canary": "1.1"})
     for event in events:
         state = state.after(event)
     return state
@@ -113,7 +115,7 @@ def test_events_that_change_nothing_give_the_same_state(steps):
     kinds = {Kind.WEIGHT_READ, Kind.CONTROLLER_READ, Kind.HOST_SAMPLE, Kind.CLOCK, Kind.PROCESS_STARTED}
     changed = [
         event.data["weight"]
-        for (before, _), (now, event) in zip(pairs, pairs[1:], strict=False)
+        for (before, _), (now, event) in pairwise(pairs)
         if event.kind in kinds and now is not before
     ]
     assert [50, 0] == changed
