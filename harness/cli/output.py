@@ -89,6 +89,9 @@ def shown(run_dir: Path) -> Path:
     return run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
 
 
-def leave_stdout() -> None:
-    """Whoever read stdout has gone: nothing more is written there, at the interpreter's end neither."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def write_while_read(line: str) -> None:
+    """To stdout until its reader has gone, and from then on to nobody: that must end no trial."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,10 +1,9 @@
 """`harness run EXPERIMENT`: check everything, start `chaos run` as a child, show it, end with the verdict.
 
 Chaos Toolkit's own output goes to logs/chaos.log of the run directory; here it is a panel, one line a second, or
-objects (see harness.cli.output). A signal
-is forwarded to the child once, as SIGUSR1 (a shell's background jobs ignore SIGINT); further ones do nothing,
-since the close must not be cut. Should this process be killed, the kernel kills the child and the guard
-finishes the trial.
+objects (see harness.cli.output). A signal is forwarded to the child once, as SIGUSR1 (a shell's background jobs ignore
+SIGINT); further ones do nothing, since the close must not be cut. Should this process be killed, the kernel kills the
+child and the guard finishes the trial.
 """
 
 from __future__ import annotations
@@ -133,7 +132,7 @@ def _follow(child: subprocess.Popen[bytes], word: Path, interrupt: _Forward, sho
     try:
         while child.poll() is None:
             if live is None and word.exists() and (told := _read(word)).get("run_dir"):
-                view = shows.view(Path(told["run_dir"]), _HINT, write=_write_while_read)
+                view = shows.view(Path(told["run_dir"]), _HINT, write=output.write_while_read)
                 interrupt.tell = view.note
                 live = Live(Path(told["run_dir"]), view)
             if live is not None:
@@ -148,14 +147,6 @@ def _follow(child: subprocess.Popen[bytes], word: Path, interrupt: _Forward, sho
         interrupt.tell = output.tell
         if view is not None:
             view.end()
-
-
-def _write_while_read(line: str) -> None:
-    """To stdout, until its reader has gone: that ends no trial."""
-    try:
-        click.echo(line)
-    except BrokenPipeError:
-        output.leave_stdout()
 
 
 def _read(word: Path) -> dict[str, str]:

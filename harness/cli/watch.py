@@ -43,9 +43,9 @@ def command(run_dir: Path | None, reports_dir: str | None, plain: bool, as_json:
         return _ended(chosen, _follow(chosen, shows), shows)
     except KeyboardInterrupt:
         output.tell(f"no longer watching {output.shown(chosen)}; the trial is left alone")
+        return EXIT_SIGINT
     except BrokenPipeError:
-        output.leave_stdout()
-    return EXIT_SIGINT
+        return EXIT_SIGINT  # nobody reads any more
 
 
 def _chosen(run_dir: Path | None, settings: Settings) -> Path:

@@ -103,7 +103,7 @@ class State:
                 return replace(self, alert_states={**self.alert_states, data["name"]: data["state"]})
             case Kind.FAULT_ON:
                 on = tuple((data["fault"], instance) for instance in data["instances"])
-                return replace(self, broken=(*(one for one in self.broken if one not in on), *on))
+                return replace(self, broken=(*self.broken, *on))
             case Kind.FAULT_HEALED:
                 return replace(self, broken=tuple(one for one in self.broken if not _is_healed(one, data)))
             case Kind.LOAD_TICK:

@@ -29,6 +29,7 @@ from harness.testing import histories as h
 pytestmark = pytest.mark.integration
 LINE_S_MAX = 30.0  # for one line of a process that is there; it takes some 0.2 s
 COUNTS = {"failed": 0, "unknown": 0, "marked": 0, "refused": 0, "p95_ms": 4.5}
+ANSWERED = {"1.0": {"ok": 15, **COUNTS}, "1.1": {"ok": 5, **COUNTS}}
 TICK = {"second": 0, "sent": 20, "lag_ms_p99": 0.1, "in_flight": 0}
 
 
@@ -46,8 +47,9 @@ def watch(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
 
 
 def finished(run_dir: Path, verdict: Verdict = Verdict.PASS) -> Path:
-    """A sealed and judged run directory."""
-    h.write(h.passing(), run_dir)
+    """A sealed and judged run directory, with one second of load."""
+    tick = h.event(1.0, "load", Kind.LOAD_TICK, **TICK, versions=ANSWERED)
+    h.write(h.with_events(h.passing(), tick), run_dir)
     findings_file.write(run_dir / "findings.json", replace(judge(h.passing()), verdict=verdict))
     return run_dir
 
@@ -67,8 +69,7 @@ class Growing:
         self.writers[source].event(kind, **data)
 
     def ticks(self) -> None:
-        versions = {"1.0": {"ok": 15, **COUNTS}, "1.1": {"ok": 5, **COUNTS}}
-        self.says("load", Kind.LOAD_TICK, **TICK, versions=versions)
+        self.says("load", Kind.LOAD_TICK, **TICK, versions=ANSWERED)
 
     def seals(self) -> None:
         seal.seal(self.run_dir, complete=True)
@@ -146,7 +147,7 @@ def start(trial) -> Iterator[Callable[..., Watching]]:
 
 @pytest.mark.parametrize(("verdict", "code"), [("PASS", 0), ("FAIL", 1), ("INCONCLUSIVE", 2)])
 def test_finished_trial_is_replayed_with_its_verdict(tmp_path, verdict, code):
-    """What stood out, then the verdict's line; the code is the verdict's, and nothing in the directory changes."""
+    """What stood out without the seconds, then the verdict's line and its code; nothing in the directory changes."""
     run_dir = finished(tmp_path / "reports" / "trial", Verdict(verdict))
     before = seal.hashes(run_dir)
     done = watch(str(run_dir), cwd=tmp_path)
@@ -154,6 +155,7 @@ def test_finished_trial_is_replayed_with_its_verdict(tmp_path, verdict, code):
     lines = done.stdout.splitlines()
     assert ["00:00 -- open", f"verdict: {verdict} reports/trial"] == [lines[0], lines[-1]]
     assert "00:19    decided: roll_back to 0 %: CanaryErrorRatioHigh fires for the canary" in lines
+    assert "req/s" not in done.stdout
     assert before == seal.hashes(run_dir)
 
 
@@ -163,6 +165,7 @@ def test_finished_trial_in_objects(tmp_path):
     done = watch(str(run_dir), "--json", cwd=tmp_path)
     objects = [json.loads(line) for line in done.stdout.splitlines()]
     assert ("phase", "verdict") == (objects[0]["kind"], objects[-1]["kind"])
+    assert [7.0] == [one["t_s"] for one in objects if one["kind"] == "second"]
     assert ("FAIL", 1, str(run_dir)) == tuple(objects[-1][name] for name in ("verdict", "exit_code", "run_dir"))
     assert (1, "verdict: FAIL trial\n") == (done.returncode, done.stderr)
 

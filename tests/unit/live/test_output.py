@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -45,3 +46,21 @@ def test_help_imports_no_display():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert "0 []" == done.stdout.splitlines()[-1]
     assert "  watch " in done.stdout
+
+
+@pytest.mark.slow
+def test_reader_that_goes_away_ends_nothing():
+    """Lines that nobody reads any more raise nothing, nor does what is written after them."""
+    code = (
+        "import click; from harness.cli.output import write_while_read;"
+        "write_while_read('a'); write_while_read('b'); click.echo('verdict')"
+    )
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=writes, stderr=subprocess.PIPE, timeout=30, check=False
+        )
+    finally:
+        os.close(writes)
+    assert (0, b"") == (done.returncode, done.stderr)
