@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -24,11 +25,16 @@ def command(run_dir: Path) -> int:
     return EXIT_CODES[findings.verdict]
 
 
-def print_verdict(findings: Findings, run_dir: Path) -> None:
+def print_verdict(findings: Findings, run_dir: Path, say: Callable[[str], None] = click.echo) -> None:
     """The table with its sentence, the report's path and the last line."""
     from harness.report import words
 
-    click.echo(words.checks_table(findings))
+    say(words.checks_table(findings))
     report = run_dir / "report.html"
-    click.echo(f"report: {report}" if report.exists() else f"report: harness report {run_dir}")
-    click.echo(f"verdict: {findings.verdict} {run_dir}")
+    say(f"report: {report}" if report.exists() else f"report: harness report {run_dir}")
+    say(verdict_line(findings, run_dir))
+
+
+def verdict_line(findings: Findings, run_dir: Path) -> str:
+    """The last line of whatever shows a judged trial."""
+    return f"verdict: {findings.verdict} {run_dir}"

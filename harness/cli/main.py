@@ -21,6 +21,7 @@ from harness.errors import EXIT_HARNESS, EXIT_SIGINT, EXIT_USAGE, HarnessError
 COMMANDS = {
     "demo": "Fetch what is missing, then run the first drill: canary-5xx.",
     "run": "Run one trial and judge it.",
+    "watch": "Follow a trial that runs elsewhere.",
     "judge": "Judge a run directory again, offline.",
     "report": "Draw a judged run directory again, offline.",
     "stack": "Bring the local stack up by itself.",

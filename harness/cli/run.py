@@ -1,9 +1,9 @@
 """`harness run EXPERIMENT`: check everything, start `chaos run` as a child, show it, end with the verdict.
 
-Chaos Toolkit's own output goes to logs/chaos.log of the run directory; here it is one line a second. A signal
-is forwarded to the child once, as SIGUSR1 (a shell's background jobs ignore SIGINT); further ones do nothing,
-since the close must not be cut. Should this process be killed, the kernel kills the child and the guard
-finishes the trial.
+Chaos Toolkit's own output goes to logs/chaos.log of the run directory; here it is a panel, one line a second, or
+objects (see harness.cli.output). A signal is forwarded to the child once, as SIGUSR1 (a shell's background jobs ignore
+SIGINT); further ones do nothing, since the close must not be cut. Should this process be killed, the kernel kills the
+child and the guard finishes the trial.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import shipped
+from harness.cli import output
 from harness.cli.heal import places_of
 from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, HarnessError, UsageError
-from harness.evidence.finding import EXIT_CODES, Verdict
+from harness.evidence.finding import EXIT_CODES
 from harness.settings import Settings
 
 if TYPE_CHECKING:
+    from harness.drive.live.views import View
     from harness.drive.prepare import Prepared
 
 _POLL_S = 0.1
 # 10 s to heal and stop, then judge and report; a busy machine was seen to take three times the usual 2 s for those.
 GUARD_CLOSES_S_MAX = 30.0
+_HINT = "Ctrl-C heals, stops and judges what there is"
 
 
 @click.command(help="Run one trial of EXPERIMENT, a file or the name of a shipped one, and judge it.")
@@ -42,7 +45,8 @@ GUARD_CLOSES_S_MAX = 30.0
 @click.option("--run-dir", help="The run directory; must not exist yet.")
 @click.option("--reports-dir", help="Where run directories are made.  [default: reports]")
 @click.option("--dry-run", is_flag=True, help="Print what would be changed and who would be told; start nothing.")
-def command(experiment: Path, dry_run: bool, **given: str | None) -> int:
+@output.options
+def command(experiment: Path, dry_run: bool, plain: bool, as_json: bool, **given: str | None) -> int:
     """Prepare, run, show, judge."""
     from harness import settings as settings_module
     from harness.drive import heal
@@ -50,6 +54,9 @@ def command(experiment: Path, dry_run: bool, **given: str | None) -> int:
 
     experiment = shipped.experiment(experiment)
     settings = settings_module.load(given)
+    shows = output.Output.choose(as_json, plain, settings.environment)
+    if dry_run and as_json:
+        raise UsageError("--dry-run and --json: a plan is words for people; give one of them")
     prepared = prepare(settings, experiment)
     check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))
     if settings["run_dir"] and Path(settings["run_dir"]).exists():
@@ -58,10 +65,10 @@ def command(experiment: Path, dry_run: bool, **given: str | None) -> int:
         return _print_plan(prepared)
     made_way = heal.make_way(places_of(settings))
     if made_way:
-        click.echo(f"harness: {made_way}")
-    click.echo(f"harness: {prepared.experiment.title}")
+        shows.say(f"harness: {made_way}")
+    shows.say(f"harness: {prepared.experiment.title}")
     with heal.command_folder(settings_module.cache_dir(settings)) as folder:
-        return _run_child(experiment, settings, folder)
+        return _run_child(experiment, settings, folder, shows)
 
 
 def _print_plan(prepared: Prepared) -> int:
@@ -76,7 +83,7 @@ def _print_plan(prepared: Prepared) -> int:
     return 0
 
 
-def _run_child(experiment: Path, settings: Settings, folder: Path) -> int:
+def _run_child(experiment: Path, settings: Settings, folder: Path, shows: output.Output) -> int:
     from harness import settings as settings_module
     from harness.drive.guard.processes import die_with_parent
 
@@ -97,9 +104,9 @@ def _run_child(experiment: Path, settings: Settings, folder: Path) -> int:
             preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread here
         )
         interrupt = _Forward(child)
-        _follow(child, word)
+        _follow(child, word, interrupt, shows)
     told = json.loads(word.read_text()) if word.exists() else {}
-    return _ended(told, interrupt.exit_code, folder / "chaos.log", settings)
+    return _ended(told, interrupt.exit_code, folder / "chaos.log", settings, shows)
 
 
 class _Forward:
@@ -108,32 +115,41 @@ class _Forward:
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
         self.exit_code = 0
+        self.tell = output.tell  # the view's own word while there is one: a panel must not be written through
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._take)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.exit_code == 0:
             self.exit_code = EXIT_SIGINT if number == signal.SIGINT else EXIT_SIGTERM
-            click.echo("harness: interrupted: healing, stopping and judging what there is", err=True)
+            self.tell("interrupted: healing, stopping and judging what there is")
             self._child.send_signal(signal.SIGUSR1)
 
 
-def _follow(child: subprocess.Popen[bytes], word: Path) -> None:
-    """Lines about the trial until the child has ended."""
+def _follow(child: subprocess.Popen[bytes], word: Path, interrupt: _Forward, shows: output.Output) -> None:
+    """Show the trial until the child has ended."""
     from harness.drive.live import Live
 
+    view: View | None = None
     live: Live | None = None
-    while child.poll() is None:
-        if live is None and word.exists() and (told := _read(word)).get("run_dir"):
-            live = Live(Path(told["run_dir"]), click.echo)
+    try:
+        while child.poll() is None:
+            if live is None and word.exists() and (told := _read(word)).get("run_dir"):
+                view = shows.view(Path(told["run_dir"]), _HINT, write=output.write_while_read)
+                interrupt.tell = view.note
+                live = Live(Path(told["run_dir"]), view)
+            if live is not None:
+                live.show()
+            try:
+                child.wait(_POLL_S)
+            except subprocess.TimeoutExpired:
+                continue
         if live is not None:
             live.show()
-        try:
-            child.wait(_POLL_S)
-        except subprocess.TimeoutExpired:
-            continue
-    if live is not None:
-        live.show()
+    finally:
+        interrupt.tell = output.tell
+        if view is not None:
+            view.end()
 
 
 def _read(word: Path) -> dict[str, str]:
@@ -144,23 +160,20 @@ def _read(word: Path) -> dict[str, str]:
     return told
 
 
-def _ended(told: dict[str, str], interrupted_code: int, log: Path, settings: Settings) -> int:
+def _ended(told: dict[str, str], interrupted_code: int, log: Path, settings: Settings, shows: output.Output) -> int:
     """The exit code, after the verdict or the reason why there is none."""
     run_dir = Path(told["run_dir"]) if told.get("run_dir") else None
     if run_dir is not None and run_dir.is_dir():
         (run_dir / "logs" / "chaos.log").write_bytes(log.read_bytes())
     if told.get("message"):
-        click.echo(f"harness: {told['message']}", err=True)
+        output.tell(told["message"])
     if run_dir is not None and run_dir.is_dir() and not (run_dir / "findings.json").exists():
         _closed_by_others(run_dir, settings)
+    code = int(told["exit_code"]) if told.get("message") else interrupted_code
     if run_dir is not None and (run_dir / "findings.json").exists():
-        verdict = _show_verdict(run_dir)
-        if not told.get("message") and not interrupted_code:
-            return EXIT_CODES[verdict]
-    if told.get("message"):
-        return int(told["exit_code"])
-    if interrupted_code:
-        return interrupted_code
+        return _show_verdict(run_dir, code, shows)
+    if code:
+        return code
     raise HarnessError(
         f"Chaos Toolkit ended without a verdict; the end of its log:\n{log.read_text(errors='replace')[-2000:]}"
     )
@@ -173,22 +186,24 @@ def _closed_by_others(run_dir: Path, settings: Settings) -> None:
     from harness.drive import heal
     from harness.drive.guard.client import await_condition
 
-    click.echo("harness: Chaos Toolkit has ended without closing the trial; its guard closes it", err=True)
+    output.tell("Chaos Toolkit has ended without closing the trial; its guard closes it")
     await_condition(
         lambda: (run_dir / "junit.xml").exists() or run_dir not in heal.live_guards(), GUARD_CLOSES_S_MAX, _POLL_S
     )
     if (run_dir / "junit.xml").exists() or run_dir in heal.live_guards():
         return
-    click.echo("harness: its guard is gone too; healing and judging what there is", err=True)
+    output.tell("its guard is gone too; healing and judging what there is")
     heal.take_away(heal.left_by_one(run_dir, settings_module.cache_dir(settings)))
     control.judge(run_dir)
 
 
-def _show_verdict(run_dir: Path) -> Verdict:
+def _show_verdict(run_dir: Path, code: int, shows: output.Output) -> int:
+    """Print the verdict; `code` where what went wrong has one, else the verdict's own."""
     from harness.cli.judge import print_verdict
     from harness.evidence import findings_file
 
     findings = findings_file.read(run_dir / "findings.json")
-    shown = run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
-    print_verdict(findings, shown)
-    return findings.verdict
+    code = code or EXIT_CODES[findings.verdict]
+    print_verdict(findings, output.shown(run_dir), shows.say)
+    shows.verdict(findings, run_dir, code)
+    return code

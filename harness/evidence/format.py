@@ -93,7 +93,7 @@ class Kind(StrEnum):
     TEAM_TOLD = "team_told"  # status: of the last answer, 0 without one; attempts; message: why the last one failed
     # load (source "load")
     LOAD_READY = "load_ready"
-    LOAD_TICK = "load_tick"  # see harness.drive.load.recorder: counts of one second, for the live view
+    LOAD_TICK = "load_tick"  # see harness.drive.load.recorder: one second's counts and p95s, for the live view
     LOAD_STOPPED = "load_stopped"  # dispatched, completed, recorded, in_flight
 
 

@@ -53,7 +53,11 @@ class TimelineWriter:
 
 def parse_line(line: str) -> Event:
     """One line as an event; ValueError says what is wrong with it."""
-    record = json.loads(line)
+    return of_record(json.loads(line))
+
+
+def of_record(record: dict[str, Any]) -> Event:
+    """A line's object as an event, which keeps the object; ValueError says what is wrong with it."""
     t_ns, source = int(record.pop("t_ns")), str(record.pop("source"))
     return Event(t_ns=t_ns, source=source, kind=Kind(record.pop("kind")), data=record)
 

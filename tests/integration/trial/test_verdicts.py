@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -16,12 +17,13 @@ pytestmark = pytest.mark.integration
 # Each says what it turns verdict, headline and red checks into.
 DEFECTS = expected.read(prepare.plants())
 BY_CHAOS = "fault_reaches_stable"  # INCONCLUSIVE: `harness run` would exit with 2
+TRIAL_S_MAX = 180.0
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2}
 
 
-def harness(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+def harness(*arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *arguments], capture_output=True, timeout=60, check=False
+        [sys.executable, "-m", "harness.cli.main", *arguments], capture_output=True, timeout=timeout_s, check=False
     )
 
 
@@ -37,6 +39,25 @@ def test_rollback_of_a_broken_canary_passes(experiment, start):
     assert [0, 0] == [harness(command, str(trial.run_dir)).returncode for command in ("judge", "report")]
     assert first == {name: (trial.run_dir / name).read_bytes() for name in names}
     assert {"0"} == {suite.get("failures") for suite in ET.fromstring(first["junit.xml"]).iter("testsuite")}
+
+
+def test_running_trial_is_seen_in_objects(experiment, start):
+    """`harness run --json` and a `harness watch --json` beside it show the same seconds, and end with the verdict."""
+    trial = start(experiment(), "--json")
+    trial.await_phase("baseline")
+    watched = harness("watch", str(trial.run_dir), "--json", timeout_s=TRIAL_S_MAX)
+    assert (0, 0) == (trial.code(), watched.returncode), trial.output
+    # The output file has stderr too: the words for people stand between the objects.
+    lines = [
+        [line for line in text.splitlines() if line[:1] == "{"] for text in (trial.output, watched.stdout.decode())
+    ]
+    of_run, of_watch = ([json.loads(line) for line in part] for part in lines)
+    verdict = {"kind": "verdict", "verdict": "PASS", "run_dir": str(trial.run_dir), "exit_code": 0}
+    assert verdict.items() <= of_run[-1].items()
+    assert of_run[-1] == of_watch[-1]
+    seconds = [[one["t_s"] for one in objects if one["kind"] == "second"] for objects in (of_run, of_watch)]
+    assert seconds[0] == seconds[1]
+    assert {"second", "phase", "fault_on", "alert_seen", "decided", "outcome"} <= {one["kind"] for one in of_watch}
 
 
 def test_chaos_run_does_the_same_trial(experiment, start):
