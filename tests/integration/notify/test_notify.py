@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,7 +23,8 @@ pytestmark = [
     # apprise's e-mail part imports it on the Pythons that still have it
     pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),
 ]
-CACHE = Path(__file__).parents[3] / ".cache"
+ROOT = Path(__file__).parents[3]
+CACHE = ROOT / ".cache"
 TITLE = "nightly: FAIL, 1 of 9 trials"
 BODY = "**canary-5xx** is red since 3 nights: `rollback / late`\n\nreports/index.html"
 
@@ -99,6 +103,33 @@ def test_a_url_of_no_kind_is_refused_without_showing_it():
     with pytest.raises(UsageError, match="receiver 2 of 2: no URL that apprise knows") as refused:
         notify.receivers_of(["json://127.0.0.1/", "slak://very-secret"])
     assert "very-secret" not in str(refused.value)
+
+
+def test_a_suite_tells_what_failed_and_where(webhook, tmp_path):
+    """Its trial is refused: the receiver hears which, why, and in which folder; the URL is shown nowhere."""
+    port, posts = webhook
+    shipped = ROOT / "experiments"
+    for folder in ("targets", "suites"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "targets" / "local.yaml").write_text((shipped / "targets" / "local.yaml").read_text())
+    wrong = (shipped / "canary-5xx.yaml").read_text().replace("profile: M", "profile: XXL")
+    (tmp_path / "canary-5xx.yaml").write_text(wrong)
+    suite = tmp_path / "suites" / "tiny.yaml"
+    suite.write_text("title: One that is refused\nbudget_s: 60\ntrials: [{experiment: canary-5xx, seconds: 20}]\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", "suite", str(suite), "--reports-dir", str(tmp_path / "reports")],
+        env={**os.environ, "HARNESS_NOTIFY": f"json://user:very-secret@127.0.0.1:{port}/"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    (post,) = posts
+    assert ("tiny: INCONCLUSIVE", "failure") == (post["title"], post["type"])
+    assert "profile is 'XXL'" in post["message"]
+    assert str((tmp_path / "reports" / "latest-suite").resolve()) in post["message"]
+    assert "told: json://" in done.stderr
+    written = [path for path in (tmp_path / "reports").rglob("*") if path.is_file()]
+    assert [] == [path for path in written if b"very-secret" in path.read_bytes()]
+    assert "very-secret" not in done.stdout + done.stderr
 
 
 def test_nobody_to_tell_needs_no_apprise():

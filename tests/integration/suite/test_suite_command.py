@@ -52,7 +52,8 @@ def test_refused_trial_comes_back(tmp_path, suite_file):
     reports = tmp_path / "reports"
     done = harness("suite", suite_file, "--budget", "4m", "--reports-dir", reports)
     assert 2 == done.returncode, done.stderr
-    (folder,) = [path for path in reports.iterdir() if path.is_dir()]
+    (folder,) = [path for path in reports.iterdir() if path.is_dir() and not path.is_symlink()]
+    assert folder == (reports / "latest-suite").resolve()
     assert f"suite: INCONCLUSIVE {folder}" == done.stdout.splitlines()[-1]
     document = json.loads((folder / "suite.json").read_text())
     (trial,) = document["trials"]
@@ -79,7 +80,7 @@ def test_list_starts_nothing(tmp_path, suite_file):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["suite", "nigtly"], "did you mean 'nightly.yaml'?"),
+        (["suite", "nigtly"], "did you mean 'nightly'?"),
         (["suite", "smoke", "--budget", "soon"], "--budget: is 'soon'"),
         (["run", "experiments/canary-5xx.yaml", "--plant", "load_stop"], "did you mean 'load_stops'?"),
         (["index", "no-such-folder"], "no-such-folder: no such folder"),
