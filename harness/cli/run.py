@@ -21,6 +21,7 @@ import click
 
 from harness import shipped
 from harness.cli import output
+from harness.cli import plain as plain_experiment
 from harness.cli.heal import places_of
 from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, HarnessError, UsageError
 from harness.evidence.finding import EXIT_CODES
@@ -50,13 +51,15 @@ def command(experiment: Path, dry_run: bool, plain: bool, as_json: bool, **given
     """Prepare, run, show, judge."""
     from harness import settings as settings_module
     from harness.drive import heal
-    from harness.drive.prepare import check_writable, prepare
+    from harness.drive.prepare import check_writable, prepare, read_document
 
     experiment = shipped.experiment(experiment)
     settings = settings_module.load(given)
     shows = output.Output.choose(as_json, plain, settings.environment)
     if dry_run and as_json:
         raise UsageError("--dry-run and --json: a plan is words for people; give one of them")
+    if experiment.is_file() and plain_experiment.is_plain(read_document(experiment)[0]) and not dry_run:
+        return plain_experiment.run(experiment, Path("journal.json"))
     prepared = prepare(settings, experiment)
     check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))
     if settings["run_dir"] and Path(settings["run_dir"]).exists():

@@ -1,0 +1,59 @@
+"""An experiment that does not ask for the harness is run, and nothing about it is claimed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.integration
+PROBE = {"type": "probe", "name": "there", "provider": {"type": "process", "path": "true"}}
+TOUCH = {"type": "action", "name": "touch", "provider": {"type": "process", "path": "touch", "arguments": "here"}}
+PLAIN = {
+    "title": "Plain", "description": "No harness.", "tags": [],
+    "steady-state-hypothesis": {"title": "It is there", "probes": [{**PROBE, "tolerance": 0}]},
+    "method": [TOUCH],
+    "rollbacks": [],
+}  # fmt: skip
+
+
+def run(folder, document):
+    (folder / "plain.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml"]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_it_is_run_and_not_judged(tmp_path):
+    """Its action took place, its journal is there, and the verdict is INCONCLUSIVE with what was not judged."""
+    done = run(tmp_path, PLAIN)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert (tmp_path / "here").exists()
+    assert "completed" == json.loads((tmp_path / "journal.json").read_text())["status"]
+    assert "Not judged, since nobody recorded evidence: generator, baseline, fault" in done.stdout
+    assert "verdict: INCONCLUSIVE journal.json" == done.stdout.splitlines()[-1]
+
+
+def test_one_that_deviates_is_red(tmp_path):
+    """A hypothesis that does not hold is FAIL by Chaos Toolkit's own word."""
+    probe = {**PROBE, "tolerance": 1}
+    done = run(tmp_path, {**PLAIN, "steady-state-hypothesis": {"title": "It is not", "probes": [probe]}})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "hypothesis not met before (journal.json)" in done.stdout
+
+
+def test_an_earlier_journal_is_not_written_over(tmp_path):
+    """64, and the experiment is not run."""
+    (tmp_path / "journal.json").write_text("{}")
+    done = run(tmp_path, PLAIN)
+    assert (64, "{}", False) == (done.returncode, (tmp_path / "journal.json").read_text(), (tmp_path / "here").exists())
+    assert "journal.json: exists already" in done.stderr
+
+
+def test_a_misspelt_extension_is_no_plain_experiment(tmp_path):
+    """Whoever meant the harness is told, and nothing is run."""
+    done = run(tmp_path, {**PLAIN, "extensions": [{"name": "harnes", "expect": {"outcome": "promoted"}}]})
+    assert done.returncode == 64
+    assert not (tmp_path / "here").exists()
