@@ -70,6 +70,10 @@ bench: $(STAMP) ## the figures of the documentation, measured again into benchma
 rules: $(STAMP) ## alert and recording rules of both timings, rendered from their one source
 	$(PY) -m harness.drive.stack.rules --write
 
+.PHONY: schemas
+schemas: $(STAMP) ## JSON Schemas of experiment, target and findings.json, made from their one source
+	$(PY) -m harness.schemas --write docs/schemas
+
 .PHONY: clean
 clean: ## what checks and builds leave behind; keeps the environment, .cache/ and reports/
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

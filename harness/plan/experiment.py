@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from harness.plan.validate import Problems, convert, nearest
+from harness.plan.validate import Problems, convert, described, nearest
 
 ACTIONS_MODULE: Final = "harness.chaos.actions"
 CONTROL_MODULE: Final = "harness.chaos.control"
@@ -32,44 +32,70 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=STEP_S_MAX)]
 class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which profile of the kit, with which seed."""
 
-    profile: str = "M"
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 7
+    profile: Annotated[
+        str, described("A load profile of the kit; PortTrack has S (24 requests/s), M (120) and L (400).")
+    ] = "M"
+    seed: Annotated[int, msgspec.Meta(ge=0), described("Seed of the schedule and of the fault's phase.")] = 7
 
 
 class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The steps a controller of the local stack walks: canary weights in percent, each held `step_s`."""
 
-    steps: tuple[Percent, ...] = (5, 25, 50, 100)
-    step_s: Seconds = 20.0
-    strategy: Literal["shift", "remove"] = "shift"  # remove: once drained, the canary is stopped as well
+    steps: Annotated[tuple[Percent, ...], described("Canary weights in percent, rising from at least 1.")] = (
+        5,
+        25,
+        50,
+        100,
+    )
+    step_s: Annotated[Seconds, described("How long each step is held, in seconds.")] = 20.0
+    # remove: once drained, the canary is stopped as well
+    strategy: Annotated[
+        Literal["shift", "remove"],
+        described("What a rollback does: shift the traffic, or then also remove the canary."),
+    ] = "shift"
 
 
 class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What must be seen. Seconds count from the first faulted response, `drained_s_max` from the last dispatch."""
 
-    outcome: Literal["rolled_back", "promoted", "held"]
-    alerts_required: tuple[str, ...] = ()
-    alerts_forbidden: tuple[str, ...] = ()
-    detect_s_max: Seconds = 10.0
-    shifted_s_max: Seconds = 12.0
-    drained_s_max: Seconds = 5.0
-    write_lost_count_max: Annotated[int, msgspec.Meta(ge=0)] = 0
-    loss_rate_detectable_max: Share = 0.05
+    outcome: Annotated[Literal["rolled_back", "promoted", "held"], described("How the rollout must end.")]
+    alerts_required: Annotated[
+        tuple[str, ...], described("Alerts that must fire; at least one where a rollback is expected.")
+    ] = ()
+    alerts_forbidden: Annotated[tuple[str, ...], described("Alerts that must not fire.")] = ()
+    detect_s_max: Annotated[Seconds, described("From the first faulted response to the alert firing.")] = 10.0
+    shifted_s_max: Annotated[
+        Seconds, described("From the first faulted response to the last dispatch to the canary.")
+    ] = 12.0
+    drained_s_max: Annotated[Seconds, described("From the last dispatch to the canary to its last answer.")] = 5.0
+    write_lost_count_max: Annotated[
+        int, msgspec.Meta(ge=0), described("How many acknowledged writes may be lost; 0 where losing one is a failure.")
+    ] = 0
+    loss_rate_detectable_max: Annotated[
+        Share, described("With too few writes to have shown such a loss rate with 95 %, the trial is INCONCLUSIVE.")
+    ] = 0.05
     # How far the measured share of a completed step may be from its weight without being seen, in points of
     # percent; None: the split is measured and its power printed, but too few requests are no fault of the trial.
-    split_points_max: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = None
+    split_points_max: Annotated[
+        Annotated[float, msgspec.Meta(gt=0, le=100)] | None,
+        described("How far the measured share may be from its weight without being seen, in points of percent."),
+    ] = None
 
 
 class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `extensions` entry named `harness`."""
 
-    name: Literal["harness"]
+    name: Annotated[Literal["harness"], described("Whose entry it is.")]
     expect: Expect
     load: Load = Load()
     rollout: Rollout = Rollout()
-    baseline_s: Seconds = 8.0  # time on stable only, before the controller starts
-    hold_s: Annotated[float, msgspec.Meta(ge=3, le=STEP_S_MAX)] = 20.0  # how long 0 (or 100) must stay
-    plant: str = ""  # a planted defect, by its entry point name
+    baseline_s: Annotated[Seconds, described("Time on stable only, before the controller starts.")] = 8.0
+    hold_s: Annotated[
+        float,
+        msgspec.Meta(ge=3, le=STEP_S_MAX),
+        described("How long the outcome must stay, at 0, 100 or where it is held."),
+    ] = 20.0
+    plant: Annotated[str, described("A planted defect, by its entry point name; none for a trial of the service.")] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from harness.plan.validate import Problems, convert, nearest
+from harness.plan.validate import Problems, convert, described, nearest
 
 CHECKS = (
     "generator",
@@ -26,46 +26,48 @@ CHECKS = (
 class Stack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the service runs: `local` starts everything on 127.0.0.1."""
 
-    kind: str
-    stable_instances: Annotated[int, msgspec.Meta(ge=1, le=8)] = 2
+    kind: Annotated[str, described("Who starts the parts: local.")]
+    stable_instances: Annotated[int, msgspec.Meta(ge=1, le=8), described("Instances of the stable version.")] = 2
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An adapter by its kind."""
 
-    kind: str
+    kind: Annotated[str, described("The adapter's name, built in or found by its entry point.")]
 
 
 class Versions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The two versions side by side, as the service names them in its version header."""
 
-    stable: str
-    canary: str
+    stable: Annotated[str, described("The version that serves now.")]
+    canary: Annotated[str, described("The version that is to replace it; another one than stable.")]
 
 
 class Headers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Response headers that say who answered (version, instance), who routed (track) and what was injected (fault)."""
 
-    version: str
-    instance: str
-    track: str
-    fault: str
+    version: Annotated[str, described("Header with the version that answered.")]
+    instance: Annotated[str, described("Header with the instance that answered.")]
+    track: Annotated[str, described("Header with the track that the router chose.")]
+    fault: Annotated[str, described("Header that marks an answer spoiled by the fault.")]
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One environment."""
 
-    name: str
+    name: Annotated[str, described("Its name in reports.")]
     stack: Stack
     router: Part
     controller: Part
     alerts: Part
-    kit: str  # a name, or a kit file, relative to this one
+    kit: Annotated[str, described("The kit that knows the service, by name, or a kit file, relative to this one.")]
     versions: Versions
     headers: Headers
-    timing: Literal["drill"] = "drill"
-    allow_receivers: tuple[str, ...] = ()
-    not_asked: tuple[str, ...] = ()
+    timing: Annotated[Literal["drill"], described("How often things are scraped and evaluated.")] = "drill"
+    allow_receivers: Annotated[
+        tuple[str, ...], described("Who may be told of alerts; anybody else ends the trial before its load.")
+    ] = ()
+    not_asked: Annotated[tuple[str, ...], described("Checks that do not apply here; every output names them.")] = ()
 
 
 Known = Mapping[str, Collection[str]]  # "stack" | "router" | "controller" | "alerts" | "kit" -> kinds that exist

@@ -97,7 +97,7 @@ def test_two_different_faults_are_refused():
         " arguments: {fault: http_5xx, share: 0.5, deadline_s: 60}}}\n  - {type: action, name: wait-outcome",
     )
     _, problems = parse(text)
-    assert ["x.yaml:15: method: injects 2 different faults; a trial has one"] == problems.found
+    assert ["x.yaml:16: method: injects 2 different faults; a trial has one"] == problems.found
 
 
 @pytest.mark.parametrize(

@@ -35,21 +35,21 @@ def test_shipped_target_is_read():
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ("kind: envoy", "kind: envoi", "local.yaml:4: router.kind: is 'envoi'; known: envoy; did you mean 'envoy'?"),
+        ("kind: envoy", "kind: envoi", "local.yaml:5: router.kind: is 'envoi'; known: envoy; did you mean 'envoy'?"),
         (
             "kit: porttrack",
             "kit: porttrak",
-            "local.yaml:7: kit: is 'porttrak' and no kit file (*.yaml); known: porttrack; did you mean 'porttrack'?",
+            "local.yaml:8: kit: is 'porttrak' and no kit file (*.yaml); known: porttrack; did you mean 'porttrack'?",
         ),
         (
             'canary: "1.1"',
             'canary: "1.0"',
-            "local.yaml:8: versions: stable and canary are both '1.0': they cannot be told apart",
+            "local.yaml:9: versions: stable and canary are both '1.0': they cannot be told apart",
         ),
         (
             "not_asked: []",
             "not_asked: [data_los]",
-            "local.yaml:12: not_asked: 'data_los' is no check; known: alert, baseline, cleanup, data_loss, fault, "
+            "local.yaml:13: not_asked: 'data_los' is no check; known: alert, baseline, cleanup, data_loss, fault, "
             "generator, recovery, requests, rollback, split; did you mean 'data_loss'?",
         ),
     ],
