@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Findings, Verdict
@@ -74,7 +76,7 @@ def build(evidence: Evidence, findings: Findings, zero_ns: int) -> Ledger:
     track_of = series.tracks(evidence)
     writes = evidence.operations["seq"] >= 0
     kinds = evidence.operations["kind"]
-    pairs = sorted({(track, kind) for track, kind in zip(track_of[writes], kinds[writes], strict=True)})
+    pairs = {(track, kind) for track in series.TRACKS for kind in set(kinds[writes & (track_of == track)].tolist())}
     in_service, in_store = (_found(evidence, read) for read in (evidence.service, evidence.store))
     order = {track: place for place, track in enumerate(series.TRACKS)}
     rows = tuple(
@@ -93,9 +95,17 @@ def build(evidence: Evidence, findings: Findings, zero_ns: int) -> Ledger:
     )
 
 
+def gone(evidence: Evidence) -> np.ndarray[Any, Any]:
+    """Which operations are acknowledged writes that a whole final read lacks. (operations,) bool"""
+    acknowledged = (evidence.operations["seq"] >= 0) & (evidence.operations["outcome"] == Outcome.OK)
+    lacking = [~_found(evidence, read) for read in (evidence.service, evidence.store) if read.complete]
+    return np.asarray(acknowledged & np.logical_or.reduce(lacking)) if lacking else np.zeros_like(acknowledged)
+
+
 def _found(evidence: Evidence, read: ReadBack) -> np.ndarray[Any, Any]:
-    known = set(read.rows["op_id"])
-    return np.array([op_id in known for op_id in evidence.operations["op_id"]], dtype=np.bool_)
+    """Which operations have a row in a final read. Hashed by Arrow: a million as Python strings take a second."""
+    op_id, known = (pa.array(column["op_id"], pa.string()) for column in (evidence.operations, read.rows))
+    return np.asarray(pc.is_in(op_id, value_set=known).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _row(
@@ -130,10 +140,12 @@ def _offenders(
     in_store: np.ndarray[Any, Any],
 ) -> Iterator[tuple[int, str]]:
     """(row of operations, why), each row once: those the judge names first, then acknowledged writes not found."""
-    row_of = {op_id: row for row, op_id in enumerate(evidence.operations["op_id"])}
+    named = list(_named(findings))
+    # JSON may hold what UTF-8 cannot.
+    texts = pa.array([text.encode(errors="replace").decode() for text, _ in named], pa.string())
+    places = pc.index_in(texts, value_set=pa.array(evidence.operations["op_id"], pa.string())).to_pylist()
     seen: set[int] = set()
-    for op_id, why in _named(findings):
-        row = row_of.get(op_id)
+    for row, (_, why) in zip(places, named, strict=True):
         if row is not None and row not in seen:
             seen.add(row)
             yield row, why

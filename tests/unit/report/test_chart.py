@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.report import chart
+from harness.report import chart, drawing
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from harness.report import chart
 )
 def test_nice_ceiling(value, ceiling):
     """The scale's end is round, its half too, and no value is over it."""
-    assert pytest.approx(ceiling) == chart.nice_ceiling(value)
+    assert pytest.approx(ceiling) == drawing.nice_ceiling(value)
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ def test_nice_ceiling(value, ceiling):
 )
 def test_spread(wanted, places):
     """Flags keep 10 apart, stay inside 5 to 95 and as near to their instants as that allows."""
-    assert places == chart.spread(wanted, 10.0, 5.0, 95.0)
+    assert places == drawing.spread(wanted, 10.0, 5.0, 95.0)
 
 
-@pytest.mark.parametrize("width", [chart.WIDE_PX, chart.NARROW_PX])
+@pytest.mark.parametrize("width", [drawing.WIDE_PX, drawing.NARROW_PX])
 @pytest.mark.parametrize("trial", ["rolled_back", "lost_writes", "interrupted", "promoted", "empty"])
 def test_drawing_is_well_formed_and_inside_its_box(trials, trial, width):
     """Each drawing parses as XML and no point of a line is outside."""
@@ -61,7 +61,7 @@ def test_gap_in_the_values_is_a_gap_in_the_line(trials):
     drawn = chart.build(*trials.rolled_back())
     after = drawn.series.start_s > 5
     assert True is all(math.isnan(value) for value in drawn.series.bad_percent("canary")[after])
-    assert 1 < str(chart.draw(drawn, chart.WIDE_PX, "p")).count('class="line canary" points')
+    assert 1 < str(chart.draw(drawn, drawing.WIDE_PX, "p")).count('class="line canary" points')
 
 
 def test_fault_without_an_end_lasts_to_the_end(trials):
@@ -73,7 +73,7 @@ def test_fault_without_an_end_lasts_to_the_end(trials):
 def test_chart_has_a_name_and_a_text(trials):
     """The drawing is an image with a name, and its text has the numbers."""
     drawn = chart.build(*trials.rolled_back())
-    svg = ElementTree.fromstring(chart.draw(drawn, chart.WIDE_PX, "p"))
+    svg = ElementTree.fromstring(chart.draw(drawn, drawing.WIDE_PX, "p"))
     assert ("img", "p-name p-text") == (svg.get("role"), svg.get("aria-labelledby"))
     text = chart.describe(drawn)
     assert "The configured canary weight rose to 25 % and was 0 % at the end." in text
