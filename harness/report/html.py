@@ -87,6 +87,7 @@ class DurationRow:
 def page(evidence: Evidence, findings: Findings) -> str:
     """The whole page."""
     drawing = chart.build(evidence, findings)
+    book = ledger.build(evidence, findings, drawing.zero.t_ns)
     style, script = (Markup(_asset(name)) for name in ("page.css", "page.js"))
     return _template().render(
         style=style,
@@ -102,7 +103,7 @@ def page(evidence: Evidence, findings: Findings) -> str:
         tally=words.tally(findings),
         expected=words.expected(evidence.manifest),
         banners=[*_banners(evidence), *_foreign(findings)],
-        hurt=impact.impact(evidence).sentence,
+        hurt=impact.impact(evidence, book.gone).sentence,
         headline_check=words.headline_check(findings),
         next_step=_next_step(findings),
         checks=[_check_row(check, evidence) for check in findings.checks],
@@ -119,7 +120,7 @@ def page(evidence: Evidence, findings: Findings) -> str:
         chain_known=bool(drawing.marks),
         chain_unknown=_unknown_chain(findings),
         durations=duration_rows(evidence, findings),
-        ledger=ledger.build(evidence, findings, drawing.zero.t_ns),
+        ledger=book,
         facts=_facts(evidence),
         groups=_groups(evidence.manifest),
         settings=_settings(evidence.manifest),

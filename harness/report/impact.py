@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.evidence.format import Outcome
 from harness.evidence.run import Evidence
-from harness.report import ledger, series
+from harness.report import series
 
 Array = np.ndarray[Any, Any]
 
@@ -60,8 +60,8 @@ class Impact:
         return " ".join(said)
 
 
-def impact(evidence: Evidence) -> Impact:
-    """The counts of a trial."""
+def impact(evidence: Evidence, gone: Array) -> Impact:
+    """The counts of a trial; `gone` is the ledger's."""
     operations, tracks = evidence.operations, series.tracks(evidence)
     sent = operations["sent_ns"] > 0
     bad = sent & (operations["outcome"] != Outcome.OK)
@@ -72,7 +72,7 @@ def impact(evidence: Evidence) -> Impact:
         spoilt_by_canary=_count(evidence, spoilt & (tracks == "canary")),
         by_stable=_count(evidence, bad & (tracks == "stable")),
         by_nobody=_count(evidence, bad & (tracks == "unknown")),
-        gone=_count(evidence, ledger.gone(evidence)),
+        gone=_count(evidence, gone),
     )
 
 

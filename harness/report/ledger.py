@@ -61,7 +61,10 @@ class Offender:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The rows, their sum, the offenders, and one sentence for each final read that says how far it came."""
+    """The rows, their sum, the offenders, and one sentence for each final read that says how far it came.
+
+    `gone` has one entry an operation: whether it is an acknowledged write that a whole final read lacks.
+    """
 
     rows: tuple[Row, ...]
     total: Row
@@ -69,6 +72,7 @@ class Ledger:
     offenders_count: int
     service: str
     store: str
+    gone: np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def build(evidence: Evidence, findings: Findings, zero_ns: int) -> Ledger:
@@ -77,7 +81,7 @@ def build(evidence: Evidence, findings: Findings, zero_ns: int) -> Ledger:
     writes = evidence.operations["seq"] >= 0
     kinds = evidence.operations["kind"]
     pairs = {(track, kind) for track in series.TRACKS for kind in set(kinds[writes & (track_of == track)].tolist())}
-    in_service, in_store = (_found(evidence, read) for read in (evidence.service, evidence.store))
+    in_service, in_store = (_found(evidence, read, writes) for read in (evidence.service, evidence.store))
     order = {track: place for place, track in enumerate(series.TRACKS)}
     rows = tuple(
         _row(evidence, track, kind, writes & (track_of == track) & (kinds == kind), in_service, in_store)
@@ -92,20 +96,24 @@ def build(evidence: Evidence, findings: Findings, zero_ns: int) -> Ledger:
         offenders_count=len(named),
         service=_read_sentence(evidence.service, "through the stable version"),
         store=_read_sentence(evidence.store, "of the store"),
+        gone=_gone(evidence, writes, in_service, in_store),
     )
 
 
-def gone(evidence: Evidence) -> np.ndarray[Any, Any]:
-    """Which operations are acknowledged writes that a whole final read lacks. (operations,) bool"""
-    acknowledged = (evidence.operations["seq"] >= 0) & (evidence.operations["outcome"] == Outcome.OK)
-    lacking = [~_found(evidence, read) for read in (evidence.service, evidence.store) if read.complete]
-    return np.asarray(acknowledged & np.logical_or.reduce(lacking)) if lacking else np.zeros_like(acknowledged)
+def _gone(
+    evidence: Evidence, writes: np.ndarray[Any, Any], in_service: np.ndarray[Any, Any], in_store: np.ndarray[Any, Any]
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    acknowledged = writes & (evidence.operations["outcome"] == Outcome.OK)
+    lacks_service, lacks_store = evidence.service.complete & ~in_service, evidence.store.complete & ~in_store
+    return np.asarray(acknowledged & (lacks_service | lacks_store), dtype=np.bool_)
 
 
-def _found(evidence: Evidence, read: ReadBack) -> np.ndarray[Any, Any]:
-    """Which operations have a row in a final read. Hashed by Arrow: a million as Python strings take a second."""
-    op_id, known = (pa.array(column["op_id"], pa.string()) for column in (evidence.operations, read.rows))
-    return np.asarray(pc.is_in(op_id, value_set=known).to_numpy(zero_copy_only=False), dtype=np.bool_)
+def _found(evidence: Evidence, read: ReadBack, writes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Which writes have a row in a final read. Hashed by Arrow: a million as Python strings take a second."""
+    found = np.zeros(writes.size, dtype=np.bool_)
+    op_id, known = (pa.array(ids, pa.string()) for ids in (evidence.operations["op_id"][writes], read.rows["op_id"]))
+    found[writes] = pc.is_in(op_id, value_set=known).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _row(
