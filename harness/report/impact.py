@@ -1,8 +1,8 @@
-"""Who was hurt: requests and distinct simulated users that got a bad answer, and whose acknowledged writes are gone.
+"""Who was hurt: requests and distinct users that got a bad answer, and whose acknowledged writes are gone.
 
 Terms. A *bad answer* is a request that was sent and is not ok; it is *because of the canary* when the canary gave it.
 An answer was *spoilt* when it is ok and carries the injector's mark: it came, late or otherwise worse. A *user* is one
-of the load's simulated users. A write is *gone* when it was acknowledged and a whole final read lacks it.
+of the load's. A write is *gone* when it was acknowledged and a whole final read lacks it.
 
 These are counts, not verdicts; the checks `requests` and `data_loss` judge.
 """
@@ -45,7 +45,9 @@ class Impact:
         """What a reader needs to know first, in one or two sentences."""
         if not self.everybody.requests:
             return "No request was recorded, so nobody knows who was hurt."
-        whole = f"of {_number(self.everybody.requests, 'request')} by {_number(self.everybody.users, 'simulated user')}"
+        whole = (
+            f"of {_number(self.everybody.requests, 'request')} by {_number(self.everybody.users, 'user')} of the load"
+        )
         said = [f"{_told(self.by_canary)} got a bad answer from the canary, {whole}."]
         if self.spoilt_by_canary.requests:
             said.append(f"{_told(self.spoilt_by_canary)} got a late or otherwise spoilt answer from it.")

@@ -48,19 +48,27 @@ def _number(check: Finding | None, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def _holds(check: Finding | None, rule: str) -> bool:
+    return check is not None and any(each.id == rule and each.verdict is Verdict.PASS for each in check.rules)
+
+
 def _losses(checks: Mapping[str, Finding]) -> Iterator[str]:
     check = checks.get("data_loss")
     rate, count = _number(check, "loss_rate_detectable"), _number(check, "acked_canary_count")
+    lost = sum(_number(check, f"{term}_count") or 0 for term in ("vanished", "unreadable", "mutated"))
     if rate is None:
         yield "Nothing is known of lost writes: the check data_loss has no number for it."
+    elif lost:
+        yield f"Lost writes were found: {words.number(lost)}. How many another trial would lose is not known from it."
     elif rate >= 1:
         yield "The canary acknowledged no write, so a loss of any size could have gone unseen."
     else:
         of = f"of the canary's {count:,.0f} acknowledged writes" if count is not None else "of the canary's writes"
         yield f"A loss of less than {_percent(rate)} {of} could have gone unseen; a larger one shows with 95 %."
     stable = _number(checks.get("requests"), "stable_answers_count")
-    if stable:
-        yield f"Of stable's {stable:,.0f} answers, bad ones below {_percent(rate_detectable(int(stable)))} could too."
+    if stable and _holds(checks.get("requests"), "lost_on_stable"):
+        share = _percent(rate_detectable(int(stable)))
+        yield f"Of stable's {stable:,.0f} answers none was lost; a share of less than {share} could have gone unseen."
     if check is not None:
         yield (
             "Writes were looked for once, at the end: reads that were stale in between, and updates that overwrote "
@@ -69,18 +77,18 @@ def _losses(checks: Mapping[str, Finding]) -> Iterator[str]:
 
 
 def _shares(checks: Mapping[str, Finding]) -> Iterator[str]:
-    split = checks.get("split")
+    split, rollback = checks.get("split"), checks.get("rollback")
     steps = split.measured.get("steps", []) if split else []
     points = split.measured.get("shift_detectable_points", []) if split else []
     for step, each in list(zip(steps, points, strict=False))[: words.LIST_SHOWN_MAX]:
         wrong = words.number(float(each))
         yield f"At the weight {step}, a share that is wrong by less than {wrong} points could have gone unseen."
-    watched = _number(checks.get("rollback"), "watched_count")
-    if watched:
+    watched = _number(rollback, "watched_count")
+    if watched and _holds(rollback, "traffic"):
         share = _percent(rate_detectable(int(watched)))
         yield (
-            f"After the weight was at its end, {watched:,.0f} requests were watched: fewer than {share} of the traffic "
-            "could still have gone to the wrong version unseen."
+            f"None of {watched:,.0f} requests after the last weight went to the wrong version; less than {share} of "
+            "the traffic could still have gone there unseen."
         )
 
 

@@ -23,6 +23,7 @@ from harness.report.drawing import LEFT_PX, Frame, n, points, rect, spread, text
 
 ROW_PX: Final = 46.0
 BAR_PX: Final = 14.0
+LABEL_PX: Final = 16.0  # a narrow drawing's second line
 AXIS_PX: Final = 40.0
 BAR_MIN_PX: Final = 2.0
 FAR: Final = 3.0  # a limit beyond so many times everything else would leave no room for what was measured
@@ -75,10 +76,11 @@ def draw(rows: Sequence[Bar], marks: Sequence[Mark], width: int, prefix: str) ->
         return Markup("")
     frame = _frame(rows, marks, width, prefix)
     top = MARK_PX + LEADER_PX
-    bottom = top + ROW_PX * len(rows)
+    row_px = ROW_PX + (LABEL_PX if frame.narrow else 0)
+    bottom = top + row_px * len(rows)
     body = (
         *_scale(frame, top, bottom),
-        *(mark for place, row in enumerate(rows) for mark in _row(row, frame, top + place * ROW_PX)),
+        *(mark for place, row in enumerate(rows) for mark in _row(row, frame, top + place * row_px)),
         *_flags(marks, frame, bottom),
     )
     return Markup(
@@ -91,15 +93,16 @@ def draw(rows: Sequence[Bar], marks: Sequence[Mark], width: int, prefix: str) ->
 
 def describe(rows: Sequence[Bar]) -> str:
     """The drawing in words."""
-    return " ".join(
-        f"{row.label}: {row.said}{_chance(row)}{', ' * bool(row.limit_said)}{row.limit_said}." for row in rows
-    )
+    return " ".join(f"{', '.join(_said(row))}." for row in rows)
 
 
-def _chance(row: Bar) -> str:
+def _said(row: Bar) -> tuple[str, ...]:
+    """What was measured with its limit, and what chance allows where that is known."""
+    limit = f", {row.limit_said}" if row.limit_said else ""
+    measured = f"{row.label} {row.said}{limit}"
     if row.best_s is None or row.worst_s is None:
-        return ""
-    return f", chance allows {words.seconds(row.best_s - row.from_s, row.worst_s - row.from_s)}"
+        return (measured,)
+    return measured, f"chance allows {words.seconds(row.best_s - row.from_s, row.worst_s - row.from_s)}"
 
 
 def _frame(rows: Sequence[Bar], marks: Sequence[Mark], width: int, prefix: str) -> Frame:
@@ -123,30 +126,21 @@ def _scale(frame: Frame, top: float, bottom: float) -> Iterator[Markup]:
 
 def _row(row: Bar, frame: Frame, y: float) -> Iterator[Markup]:
     start, low, high = (frame.x(value) for value in (row.from_s, row.lo_s, row.hi_s))
-    bar_y = y + 18
-    yield text(LEFT_PX, y + 12, f"{row.label} {row.said}{_chance(row)}", "fall")
+    labels = _said(row) if frame.narrow else (", ".join(_said(row)),)
+    for number, said in enumerate(labels):
+        yield text(LEFT_PX, y + 12 + number * LABEL_PX, said, "fall")
+    bar_y = y + 18 + (LABEL_PX if frame.narrow else 0)
     yield rect("took", start, bar_y, max(low - start, BAR_MIN_PX), BAR_PX)
     if high - low > 1:
         yield rect("maybe", low, bar_y, high - low, BAR_PX, f"url(#{frame.prefix}-unsure)")
     if row.best_s is not None and row.worst_s is not None:
-        best, worst, at_y = frame.x(row.best_s), frame.x(row.worst_s), bar_y + BAR_PX + 6
-        yield Markup('<polyline class="chance" points="{}"/>').format(
-            points(
-                [(best, at_y - 4), (best, at_y + 4), (best, at_y), (worst, at_y), (worst, at_y - 4), (worst, at_y + 4)]
-            )
+        best, worst, y = frame.x(row.best_s), frame.x(row.worst_s), bar_y + BAR_PX + 6
+        ends = [(best, y - 4), (best, y + 4), (best, y), (worst, y), (worst, y - 4), (worst, y + 4)]
+        yield Markup('<polyline class="chance" points="{}"/>').format(points(ends))
+    if row.limit_s is not None and row.limit_s <= frame.to_s:
+        yield Markup('<line class="limit" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(
+            n(bar_y - 3), n(bar_y + BAR_PX + 3), x=n(frame.x(row.limit_s))
         )
-    if row.limit_s is not None:
-        yield from _limit(row, frame, bar_y)
-
-
-def _limit(row: Bar, frame: Frame, y: float) -> Iterator[Markup]:
-    at_s = row.limit_s or 0.0
-    if at_s > frame.to_s:
-        yield text(frame.right, y + 11, f"{row.limit_said} →", "key", "end")
-        return
-    x = frame.x(at_s)
-    yield Markup('<line class="limit" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(n(y - 4), n(y + BAR_PX + 8), x=n(x))
-    yield text(x - 4, y + 11, row.limit_said, "key", "end")
 
 
 def _flags(marks: Sequence[Mark], frame: Frame, bottom: float) -> Iterator[Markup]:

@@ -197,7 +197,10 @@
       layTimes(one);
     });
     placeCursor();
-    document.getElementById("view").textContent =
+    var says = document.getElementById("view");
+    says.dataset.from = view.from.toFixed(3);
+    says.dataset.to = view.to.toFixed(3);
+    says.textContent =
       isWhole() ? "" : view.from.toFixed(1) + " to " + view.to.toFixed(1) + " s of " + whole.from.toFixed(1) + " to " + whole.to.toFixed(1) + " s";
   }
 

@@ -32,7 +32,20 @@ def test_numbers_are_those_of_the_findings():
     assert f"{measured['data_loss']['acked_canary_count']} acknowledged writes" in losses
     shares = text["The smallest share that it could have seen"]
     assert f"less than {measured['split']['shift_detectable_points'][0]:.2f} points" in shares
-    assert f"{measured['rollback']['watched_count']} requests were watched" in shares
+    assert f"None of {measured['rollback']['watched_count']} requests" in shares
+
+
+def test_what_was_found_is_no_bound():
+    """Where writes were lost, or requests went astray, no sentence says that none would have shown."""
+    lost = histories.dropped(histories.passing(), "store", lambda row: row["op_id"] == histories.op_id(0))
+    losses = said(lost, judge(lost))["The smallest loss that it could have seen"]
+    assert "Lost writes were found: 1." in losses
+    assert "a larger one shows" not in losses
+    astray = histories.updated(
+        histories.passing(), "routing", lambda row: row["op_id"] == histories.op_id(590), cluster="canary"
+    )
+    shares = said(astray, judge(astray))["The smallest share that it could have seen"]
+    assert "after the last weight" not in shares
 
 
 def test_drill_timing_proves_nothing_of_production():
