@@ -8,6 +8,7 @@ Not covered: logs, which are not sealed.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,15 +37,15 @@ PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "cleanup": ("timeline/control", "timeline/guard"),
 }
 # (table, column, value): the rows that the check is about where no operation is named.
-ROWS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "generator": ("operations", "sent_ns", "0"),
-    "baseline": ("operations", "outcome", "'failed'"),
-    "split": ("routing", "cluster", "'canary'"),
-    "alert": ("metrics", "name", "'ALERTS'"),
-    "rollback": ("routing", "cluster", "'canary'"),
-    "requests": ("operations", "outcome", "'unknown'"),
-    "data_loss": ("operations", "outcome", "'failed'"),
-    "recovery": ("operations", "outcome", "'failed'"),
+ROWS: Final[Mapping[str, tuple[str, str, str | int]]] = {
+    "generator": ("operations", "sent_ns", 0),
+    "baseline": ("operations", "outcome", "failed"),
+    "split": ("routing", "cluster", "canary"),
+    "alert": ("metrics", "name", "ALERTS"),
+    "rollback": ("routing", "cluster", "canary"),
+    "requests": ("operations", "outcome", "unknown"),
+    "data_loss": ("operations", "outcome", "failed"),
+    "recovery": ("operations", "outcome", "failed"),
 }
 EVENTS: Final[Mapping[str, str]] = {"evidence": "error", "cleanup": "census"}
 
@@ -76,10 +77,10 @@ def line(check: Finding, evidence: Evidence) -> str:
     """One line for a shell in the run directory; "" for a check without rows of its own."""
     named = next(_named(check), "")
     if named:
-        return _select("operations", "op_id", repr(named))
+        return _select("operations", "op_id", named)
     if check.id == "fault":
         kind = (evidence.manifest.get("fault") or {}).get("kind", "")
-        return _select("operations", "fault_mark", repr(str(kind)))
+        return _select("operations", "fault_mark", str(kind))
     if check.id in ROWS:
         return _select(*ROWS[check.id])
     if check.id in EVENTS:
@@ -96,6 +97,8 @@ def _named(check: Finding) -> Iterator[str]:
             yield from (str(each) for each in value[:1])
 
 
-def _select(table: str, column: str, value: str) -> str:
-    rows = f"p.read_table({table!r}, filters=[({column!r}, '==', {value})])"
+def _select(table: str, column: str, value: str | int) -> str:
+    """Quotes inside are double, so that the shell's single ones need no escape."""
+    name, field, wanted = (json.dumps(each, ensure_ascii=False) for each in (table, column, value))
+    rows = f'p.read_table({name}, filters=[({field}, "==", {wanted})])'
     return f"python -c {shlex.quote(f'import pyarrow.parquet as p; print({rows}.slice(0, {ROWS_MAX}).to_pylist())')}"

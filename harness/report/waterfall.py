@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -76,12 +77,12 @@ def draw(rows: Sequence[Bar], marks: Sequence[Mark], width: int, prefix: str) ->
         return Markup("")
     frame = _frame(rows, marks, width, prefix)
     top = MARK_PX + LEADER_PX
-    row_px = ROW_PX + (LABEL_PX if frame.narrow else 0)
-    bottom = top + row_px * len(rows)
+    tops = [top, *(top + end for end in accumulate(_height(row, frame) for row in rows))]
+    bottom = tops[-1]
     body = (
         *_scale(frame, top, bottom),
-        *(mark for place, row in enumerate(rows) for mark in _row(row, frame, top + place * row_px)),
         *_flags(marks, frame, bottom),
+        *(mark for row, y in zip(rows, tops, strict=False) for mark in _row(row, frame, y)),
     )
     return Markup(
         '<svg class="chart waterfall" id="{p}" viewBox="0 0 {w} {h}" role="img" aria-labelledby="{p}-name {p}-text">'
@@ -105,6 +106,15 @@ def _said(row: Bar) -> tuple[str, ...]:
     return measured, f"chance allows {words.seconds(row.best_s - row.from_s, row.worst_s - row.from_s)}"
 
 
+def _labels(row: Bar, frame: Frame) -> tuple[str, ...]:
+    """One line where there is room, else two."""
+    return _said(row) if frame.narrow else (", ".join(_said(row)),)
+
+
+def _height(row: Bar, frame: Frame) -> float:
+    return ROW_PX + (len(_labels(row, frame)) - 1) * LABEL_PX
+
+
 def _frame(rows: Sequence[Bar], marks: Sequence[Mark], width: int, prefix: str) -> Frame:
     ends = [end for row in rows for end in (row.from_s, row.hi_s, row.worst_s or 0.0)]
     ends += [end for mark in marks for end in (mark.from_s, mark.to_s)]
@@ -126,10 +136,10 @@ def _scale(frame: Frame, top: float, bottom: float) -> Iterator[Markup]:
 
 def _row(row: Bar, frame: Frame, y: float) -> Iterator[Markup]:
     start, low, high = (frame.x(value) for value in (row.from_s, row.lo_s, row.hi_s))
-    labels = _said(row) if frame.narrow else (", ".join(_said(row)),)
+    labels = _labels(row, frame)
     for number, said in enumerate(labels):
         yield text(LEFT_PX, y + 12 + number * LABEL_PX, said, "fall")
-    bar_y = y + 18 + (LABEL_PX if frame.narrow else 0)
+    bar_y = y + 18 + (len(labels) - 1) * LABEL_PX
     yield rect("took", start, bar_y, max(low - start, BAR_MIN_PX), BAR_PX)
     if high - low > 1:
         yield rect("maybe", low, bar_y, high - low, BAR_PX, f"url(#{frame.prefix}-unsure)")

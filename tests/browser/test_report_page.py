@@ -323,6 +323,17 @@ def test_print_shows_the_whole_trial(open_report):
     assert 3 < len(re.findall(rb"/Type /Page\b", paper))
 
 
+@pytest.mark.parametrize("width", [730, 794, 1100])
+def test_values_have_room_when_unfolded(open_report, width):
+    """On paper and on a small screen no value of a check is squeezed into a column of single letters."""
+    page = open_report("lost_writes", width).page
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    for media in ("screen", "print"):
+        page.emulate_media(media=media)
+        widths = page.evaluate("[...document.querySelectorAll('.pairs dd')].map((each) => each.clientWidth)")
+        assert 120 < min(widths)
+
+
 def test_print_unfolds_everything(open_report):
     """Paper shows what a click would have shown but the table of seconds, in light; all folds again after."""
     page = open_report("rolled_back", scheme="dark").page
