@@ -98,7 +98,7 @@ def build(evidence: Evidence, findings: Findings) -> Chart:
         weights=weights,
         alerts=alerts.alerts(evidence, zero.t_ns),
         phases=tuple(_phases(evidence, zero.t_ns, from_s, to_s)),
-        fault=tuple(_fault(evidence, zero.t_ns, to_s)),
+        fault=_merged(_fault(evidence, zero.t_ns, to_s)),
         rollback=tuple(_rollback(evidence, findings, zero.t_ns, to_s)),
         marks=marks,
         from_s=from_s,
@@ -152,6 +152,17 @@ def _fault(evidence: Evidence, zero_ns: int, to_s: float) -> Iterator[Span]:
         kind = event.data.get("fault", "")
         caption = planned.get("caption") if kind == planned.get("kind") else None
         yield Span(words.plain(caption or kind), on_s, min(off_s, to_s))
+
+
+def _merged(spans: Iterator[Span]) -> tuple[Span, ...]:
+    """Overlapping spans of one name as one: a fault on several instances has an event each."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda each: (each.name, each.from_s)):
+        if found and found[-1].name == span.name and span.from_s <= found[-1].to_s:
+            found[-1] = Span(span.name, found[-1].from_s, max(found[-1].to_s, span.to_s))
+        else:
+            found.append(span)
+    return tuple(sorted(found, key=lambda each: each.from_s))
 
 
 def _rollback(evidence: Evidence, findings: Findings, zero_ns: int, to_s: float) -> Iterator[Span]:

@@ -149,21 +149,17 @@ def test_percentiles_are_of_the_answers_of_a_second(trials):
     assert True is bool(np.isnan(counts.latency_ms["canary"]).all())
 
 
-def test_kinds_that_wait_are_in_no_latency(trials):
-    """A kind that waits for somebody outside is left out, as in the judge's figures."""
+@pytest.mark.parametrize(("waits", "longest_ms"), [(True, 8), (False, 3_000)])
+def test_kinds_that_wait_are_in_no_latency(trials, waits, longest_ms):
+    """A kind that waits for somebody outside is left out, as in the judge's figures; any other counts."""
     document = trials.manifest()
-    document["load"] = document["load"] | {
-        "kinds": [{"name": "move_cargo", "share": 1.0, "writes": True, "waits": True}]
-    }
+    document["load"] = document["load"] | {"kinds": [{"name": "move_cargo", "share": 1.0, "waits": waits}]}
     rows = [
-        row | {"done_ns": row["sent_ns"] + 3 * 10**9} if row["kind"] == "move_cargo" else row
+        row | {"done_ns": row["sent_ns"] + (3_000 if row["kind"] == "move_cargo" else 8) * 10**6}
         for row in trials.operations()
     ]
     evidence = trials.evidence(rows, trials.events(), manifest=document)
-    assert 10.0 > np.nanmax(series.count(evidence, trials.at(0)).latency_ms["stable"])
-    assert 2_000.0 < np.nanmax(
-        series.count(replace(evidence, manifest={}), trials.at(0)).latency_ms["canary"], initial=3e3
-    )
+    assert pytest.approx(longest_ms) == np.nanmax(series.count(evidence, trials.at(0)).latency_ms["stable"])
 
 
 def test_writes_are_counted_by_outcome(trials):
