@@ -22,6 +22,12 @@ def command(run_dir: Path) -> int:
     if not path.exists():
         raise UsageError(f"{path}: no such file; run `harness judge {run_dir}` first")
     findings = findings_file.read(path)
+    run_id = evidence.manifest.get("run_id")
+    if findings.run_id != run_id:
+        raise UsageError(
+            f"{path}: these are the findings of run {findings.run_id!r}, and the evidence is that of {run_id!r}: "
+            f"run `harness judge {run_dir}`"
+        )
     for name, content in render(evidence, findings).items():
         (run_dir / name).write_bytes(content)
         click.echo(str(run_dir / name))

@@ -12,11 +12,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.clock import NS_PER_MS
 from harness.errors import EvidenceError
@@ -24,6 +23,8 @@ from harness.evidence import seal, tables, timeline
 from harness.evidence.format import METRICS, OPERATIONS, READBACK, ROUTING, RUN_FORMAT, SCHEDULE, Kind
 from harness.evidence.tables import Columns
 from harness.evidence.timeline import Event
+
+FOLDERS: Final = ("config", "metrics", "notifications", "operations", "readback", "routing", "schedule", "timeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Evidence:
     config_files: tuple[str, ...] = ()  # names of the rendered files, relative to config/
     # Broken invariants of the kit, {"name", "detail", "op_ids"} each; None where the kit was not asked for them.
     invariants: tuple[Mapping[str, Any], ...] | None = None
+    files: tuple[str, ...] = ()  # every evidence file that is there, relative to the run directory
 
     def of(self, *kinds: Kind) -> tuple[Event, ...]:
         """The events of these kinds, in order."""
@@ -112,6 +114,8 @@ def load(run_dir: Path) -> Evidence:
     samples, sample_problems = tables.read_folder(run_dir / "metrics", METRICS)
     routing, routing_problems = _routing(run_dir)
     notifications, notification_problems = _notifications(run_dir)
+    service, service_problems = _read_back(run_dir / "readback" / "service")
+    store, store_problems = _read_back(run_dir / "readback" / "store")
     invariants, invariant_problems = _invariants(run_dir / "readback" / "invariants.json")
     return Evidence(
         run_dir=str(run_dir),
@@ -125,6 +129,8 @@ def load(run_dir: Path) -> Evidence:
             *sample_problems,
             *routing_problems,
             *notification_problems,
+            *service_problems,
+            *store_problems,
             *invariant_problems,
         ),
         events=events,
@@ -134,10 +140,11 @@ def load(run_dir: Path) -> Evidence:
         routing=_with_instant(routing.sort_by("start_wall_ns"), "start_wall_ns", "start_ns", 1, clock),
         samples=_with_instant(_distinct(samples), "wall_ms", "t_ns", NS_PER_MS, clock),
         notifications=notifications,
-        service=_read_back(run_dir / "readback" / "service"),
-        store=_read_back(run_dir / "readback" / "store"),
+        service=service,
+        store=store,
         config_files=_config_files(run_dir / "config"),
         invariants=invariants,
+        files=_files(run_dir),
     )
 
 
@@ -149,10 +156,12 @@ def read_manifest(run_dir: Path) -> Mapping[str, Any]:
     except FileNotFoundError as error:
         raise EvidenceError(f"{run_dir}: no manifest.json: not a run directory; give one of reports/") from error
     except (ValueError, OSError) as error:
-        raise EvidenceError(f"{path}: {error}: the manifest cannot be read") from error
+        raise EvidenceError(f"{path}: {error}: the manifest cannot be read; copy the directory anew") from error
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if not isinstance(manifest, dict) or found != RUN_FORMAT:
-        raise EvidenceError(f"{path}: format is {found!r}; this version reads {RUN_FORMAT!r}")
+        raise EvidenceError(
+            f"{path}: format is {found!r}; this version reads {RUN_FORMAT!r}: use the harness that wrote it"
+        )
     return manifest
 
 
@@ -241,8 +250,29 @@ def _config_files(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
 
 
-def _read_back(folder: Path) -> ReadBack:
+def _files(run_dir: Path) -> tuple[str, ...]:
+    """What the seal is over and the seal itself: neither logs nor what is drawn from the evidence."""
+    found = [path for name in FOLDERS for path in (run_dir / name).rglob("*") if path.is_file()]
+    found += [path for name in ("SEAL", "journal.json", "manifest.json") if (path := run_dir / name).exists()]
+    return tuple(sorted(path.relative_to(run_dir).as_posix() for path in found))
+
+
+def _read_back(folder: Path) -> tuple[ReadBack, tuple[str, ...]]:
+    """One final read, as far as it can be read, and what is wrong with its files."""
     meta_path, rows_path = folder / "meta.json", folder / "rows.parquet"
-    meta = json.loads(meta_path.read_text()) if meta_path.exists() else {}
-    table = pq.read_table(rows_path).cast(READBACK) if rows_path.exists() else READBACK.empty_table()
-    return ReadBack(meta=meta, rows=tables.columns(table))
+    meta: Mapping[str, Any] = {}
+    table, problems = READBACK.empty_table(), []
+    if meta_path.exists():
+        try:
+            meta = dict(json.loads(meta_path.read_text()))
+        except (ValueError, TypeError) as error:
+            problems.append(f"readback/{folder.name}/{meta_path.name}: {error}")
+    if rows_path.exists():
+        found, why = tables.read_parquet(rows_path)
+        if found is None or found.schema.names != READBACK.names:
+            why = why or f"columns are {found.schema.names if found else []}, format 1 has {READBACK.names}"
+            problems.append(f"readback/{folder.name}/{rows_path.name}: {why}")
+            meta = {**meta, "complete": False}  # what it lacks proves nothing
+        else:
+            table = found.cast(READBACK)
+    return ReadBack(meta=meta, rows=tables.columns(table)), tuple(problems)

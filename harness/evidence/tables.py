@@ -46,7 +46,11 @@ def read_folder(folder: Path, schema: pa.Schema) -> tuple[pa.Table, tuple[str, .
     problems: list[str] = []
     for path in sorted(folder.glob("*")):
         if path.suffix == ".parquet":
-            table, whole = pq.read_table(path), True
+            table, why = read_parquet(path)
+            whole = True
+            if table is None:
+                problems.append(f"{folder.name}/{path.name}: {why}")
+                continue
         elif path.suffix == ".arrows" and not path.with_suffix(".parquet").exists():
             table, whole = read_stream(path)
         else:
@@ -62,6 +66,14 @@ def read_folder(folder: Path, schema: pa.Schema) -> tuple[pa.Table, tuple[str, .
             continue
         tables.append(table.cast(schema))
     return (pa.concat_tables(tables) if tables else schema.empty_table()), tuple(problems)
+
+
+def read_parquet(path: Path) -> tuple[pa.Table | None, str]:
+    """(the table, "") or (None, why it cannot be read): a file that was cut has no footer."""
+    try:
+        return pq.read_table(path), ""
+    except (pa.ArrowInvalid, OSError) as error:
+        return None, f"cannot be read, so no rows: {' '.join(str(error).split())}"
 
 
 def columns(table: pa.Table) -> dict[str, np.ndarray[Any, Any]]:

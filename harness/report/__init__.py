@@ -4,9 +4,13 @@
 each time. So a report can be drawn again, months later, by a better drawing, from the same directory.
 
     words.py     every word a reader meets: verdict sentence, checks, edges, units
-    series.py    requests -> counts per second (the chart's numbers)      chart.py  those counts as inline SVG
-    ledger.py    the writes: attempted, answered, found again              html.py   the page, from page/*.{html,css,js}
-    summary.py   summary.md                                                junit.py  junit.xml
+    advice.py    what to do about each red rule            unsaid.py   what a verdict does not say
+    impact.py    who was hurt                              sources.py  where the rows behind a check are
+    series.py    requests -> counts per second, the chart's numbers    alerts.py  when each alert was in which state
+    drawing.py   scales and lines                          panels.py   the chart's panels
+    chart.py     the chart                                 waterfall.py  the chain's durations beside what chance allows
+    seconds.py   the chart in numbers                      ledger.py   the writes: attempted, answered, found again
+    html.py      the page, from page/*.{html,css,js}       summary.py  summary.md        junit.py  junit.xml
 
 The report judges nothing. Where it subtracts (limits, the ledger), it repeats in numbers what a rule of the
 judge says in words; the verdicts on the page are the judge's alone.

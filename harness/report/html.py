@@ -1,6 +1,7 @@
 """report.html: one page that stands alone, for a reader who knows nothing of the harness yet.
 
-The order is the reader's: verdict and cause, checks, chart, chain of events, writes, what was run. The template
+The order is the reader's: verdict, who was hurt and cause, checks, what they do not say, chart, chain of events,
+writes, what was run. The template
 under page/ only places things; what they say is computed here and in the sibling modules. Everything from the
 evidence goes through the template engine's escaping, and a content policy with the hashes of our own style and
 script forbids whatever might still get through to load or run.
@@ -24,23 +25,36 @@ from pathlib import PurePath
 from typing import Any, Final
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
 
 from harness.clock import NS_PER_S
-from harness.evidence.finding import Finding, Findings
+from harness.evidence.finding import Finding, Findings, Rule
 from harness.evidence.format import Kind
 from harness.evidence.run import Evidence
-from harness.report import chart, ledger, words
-from harness.report.series import Floats
+from harness.report import advice, chart, impact, ledger, seconds, sources, unsaid, waterfall, words
+from harness.report.drawing import NARROW_PX, WIDE_PX
+from harness.report.series import BINS_MAX
 
 MEASURED_MAX: Final = 40  # measured values shown of one check
 RULES_MAX: Final = 60
+STEPS_MAX: Final = 12  # next steps shown of one check; no check has more rules
+NAMES_MAX: Final = 5
 NO_LIMIT: Final = "none"
 PROBLEMS_MAX: Final = 20
 SETTINGS_MAX: Final = 200
 DESCRIPTION_LETTERS_MAX: Final = 800
 COMMAND_LETTERS_MAX: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One check for the table: what it found, what to do about each red rule, and where the rows are."""
+
+    finding: Finding
+    words: words.CheckWords
+    steps: Sequence[tuple[Rule, str]]
+    measured: list[tuple[str, str]]
+    source: sources.Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ class DurationRow:
 def page(evidence: Evidence, findings: Findings) -> str:
     """The whole page."""
     drawing = chart.build(evidence, findings)
+    book = ledger.build(evidence, findings, drawing.zero.t_ns)
     style, script = (Markup(asset(name)) for name in ("page.css", "page.js"))
     return _template().render(
         style=style,
@@ -87,19 +102,25 @@ def page(evidence: Evidence, findings: Findings) -> str:
         sentence=words.verdict_sentence(findings).partition(": ")[2],
         tally=words.tally(findings),
         expected=words.expected(evidence.manifest),
-        banners=list(_banners(evidence)),
+        banners=[*_banners(evidence), *_foreign(findings)],
+        hurt=impact.impact(evidence, book.gone).sentence,
         headline_check=words.headline_check(findings),
-        checks=[(check, words.check_words(check.id), _measured(check)) for check in findings.checks],
+        next_step=_next_step(findings),
+        checks=[_check_row(check, evidence) for check in findings.checks],
         rules_max=RULES_MAX,
+        unsaid=unsaid.unsaid(evidence, findings),
         chart=drawing,
-        wide=chart.draw(drawing, chart.WIDE_PX, "wide"),
-        narrow=chart.draw(drawing, chart.NARROW_PX, "narrow"),
-        seconds=list(_second_rows(drawing)),
+        wide=chart.draw(drawing, WIDE_PX, "wide"),
+        narrow=chart.draw(drawing, NARROW_PX, "narrow"),
+        seconds=list(seconds.rows(drawing)),
+        heads=seconds.HEADS,
+        bins_max=BINS_MAX,
+        **_waterfall(evidence, findings, drawing),
         chain=_with_bars(chain_rows(findings, drawing.zero.t_ns), drawing.marks),
         chain_known=bool(drawing.marks),
         chain_unknown=_unknown_chain(findings),
         durations=duration_rows(evidence, findings),
-        ledger=ledger.build(evidence, findings, drawing.zero.t_ns),
+        ledger=book,
         facts=_facts(evidence),
         groups=_groups(evidence.manifest),
         settings=_settings(evidence.manifest),
@@ -164,6 +185,55 @@ def _banners(evidence: Evidence) -> Iterator[tuple[str, str]]:
         yield "A part of the harness failed", f"{len(errors)} recorded; the first: {what}"
 
 
+def _foreign(findings: Findings) -> Iterator[tuple[str, str]]:
+    """What there is to know of findings that another version of the judge made."""
+    strange = [
+        f"{words.plain(check.id, 40)}/{words.plain(rule.id, 40)}"
+        for check in findings.checks
+        for rule in check.rules
+        if not advice.is_known(check.id, rule.id)
+    ]
+    spoken = {*(check.id for check in findings.checks), *findings.not_asked}
+    absent = [name for name in advice.STEPS if name not in spoken]
+    parts = [f"It names rules that this version does not know: {_some(strange)}."] if strange else []
+    parts += [f"It has no answer to checks that this version asks: {_some(absent)}."] if absent else []
+    if parts:
+        yield (
+            "The findings were made by another version of the judge",
+            f"{' '.join(parts)} To have judge and page of one version, run harness judge on this directory again.",
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_MAX
+    return f"{', '.join(names[:NAMES_MAX])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _next_step(findings: Findings) -> str:
+    """What to do about the headline; "" where there is nothing to do."""
+    rule = findings.headline.rule
+    return advice.next_step(words.headline_check(findings), rule) if rule else ""
+
+
+def _check_row(check: Finding, evidence: Evidence) -> CheckRow:
+    return CheckRow(
+        finding=check,
+        words=words.check_words(check.id),
+        steps=advice.of_check(check)[:STEPS_MAX],
+        measured=_measured(check),
+        source=sources.source(check, evidence),
+    )
+
+
+def _waterfall(evidence: Evidence, findings: Findings, drawing: chart.Chart) -> dict[str, Any]:
+    rows = waterfall.bars(findings, evidence.manifest.get("expect", {}), drawing.zero.t_ns)
+    return {
+        "fall_wide": waterfall.draw(rows, drawing.marks, WIDE_PX, "fall-wide"),
+        "fall_narrow": waterfall.draw(rows, drawing.marks, NARROW_PX, "fall-narrow"),
+        "chance_known": any(row.best_s is not None for row in rows),
+    }
+
+
 def _measured(check: Finding) -> list[tuple[str, str]]:
     items = list(check.measured.items())
     shown = [(words.plain(name, 80), words.measured_value(name, value)) for name, value in items[:MEASURED_MAX]]
@@ -210,7 +280,7 @@ def duration_rows(evidence: Evidence, findings: Findings) -> list[DurationRow]:
 
 
 def _duration_row(name: str, findings: Findings, expect: Mapping[str, Any]) -> DurationRow:
-    said = words.DURATIONS.get(name, words.DurationWords(name, "", ""))
+    said = words.DURATIONS.get(name, words.DurationWords(name, "", "", ""))
     measured, bounds = findings.durations_s.get(name), findings.bounds_s.get(name)
     limit_s = expect.get(said.limit) if expect.get("outcome") == "rolled_back" else None
     return DurationRow(
@@ -222,37 +292,6 @@ def _duration_row(name: str, findings: Findings, expect: Mapping[str, Any]) -> D
         standing=words.limit_word(measured, float(limit_s)) if measured and limit_s is not None else "",
         possible=words.seconds(*bounds) if bounds else "",
     )
-
-
-def _second_rows(drawing: chart.Chart) -> Iterator[tuple[str, ...]]:
-    """The chart in numbers, one row a bin: start, weight, share, rates of three tracks, not ok of two."""
-    counts = drawing.series
-    share, low, high = counts.share_percent()
-    bad = {track: counts.bad_percent(track) for track in ("stable", "canary")}
-    for row in range(counts.start_s.size):
-        start_s = float(counts.start_s[row])
-        band = "none sent" if np.isnan(share[row]) else f"{share[row]:.1f} ({low[row]:.1f} to {high[row]:.1f})"
-        yield (
-            f"{start_s:.0f}",
-            _weight_in(drawing, start_s, start_s + counts.bin_s),
-            band,
-            *(_rate(counts.rate_rps(track), counts.total[track], row) for track in ("stable", "canary", "unknown")),
-            *(_percent_of(bad[track], counts.bad[track], row) for track in ("stable", "canary")),
-        )
-
-
-def _weight_in(drawing: chart.Chart, from_s: float, to_s: float) -> str:
-    """Every weight that was configured in these seconds, in order."""
-    found = [step.weight for step in drawing.weights if step.from_s < to_s and step.to_s >= from_s]
-    return " → ".join(f"{weight:g}" for weight in found) or "not read"
-
-
-def _rate(rates: Floats, totals: np.ndarray[Any, Any], row: int) -> str:
-    return f"{totals[row]:,} in part of it" if np.isnan(rates[row]) else words.number(float(rates[row]))
-
-
-def _percent_of(percents: Floats, bad: np.ndarray[Any, Any], row: int) -> str:
-    return "none sent" if np.isnan(percents[row]) else f"{percents[row]:.1f} ({bad[row]:,})"
 
 
 def _facts(evidence: Evidence) -> list[tuple[str, str]]:

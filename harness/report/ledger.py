@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from harness.clock import NS_PER_S
 from harness.evidence.finding import Findings, Verdict
@@ -59,7 +61,10 @@ class Offender:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The rows, their sum, the offenders, and one sentence for each final read that says how far it came."""
+    """The rows, their sum, the offenders, and one sentence for each final read that says how far it came.
+
+    `gone` has one entry an operation: whether it is an acknowledged write that a whole final read lacks.
+    """
 
     rows: tuple[Row, ...]
     total: Row
@@ -67,6 +72,7 @@ class Ledger:
     offenders_count: int
     service: str
     store: str
+    gone: np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def build(evidence: Evidence, findings: Findings, zero_ns: int) -> Ledger:
@@ -74,8 +80,8 @@ def build(evidence: Evidence, findings: Findings, zero_ns: int) -> Ledger:
     track_of = series.tracks(evidence)
     writes = evidence.operations["seq"] >= 0
     kinds = evidence.operations["kind"]
-    pairs = sorted({(track, kind) for track, kind in zip(track_of[writes], kinds[writes], strict=True)})
-    in_service, in_store = (_found(evidence, read) for read in (evidence.service, evidence.store))
+    pairs = {(track, kind) for track in series.TRACKS for kind in set(kinds[writes & (track_of == track)].tolist())}
+    in_service, in_store = (_found(evidence, read, writes) for read in (evidence.service, evidence.store))
     order = {track: place for place, track in enumerate(series.TRACKS)}
     rows = tuple(
         _row(evidence, track, kind, writes & (track_of == track) & (kinds == kind), in_service, in_store)
@@ -90,12 +96,24 @@ def build(evidence: Evidence, findings: Findings, zero_ns: int) -> Ledger:
         offenders_count=len(named),
         service=_read_sentence(evidence.service, "through the stable version"),
         store=_read_sentence(evidence.store, "of the store"),
+        gone=_gone(evidence, writes, in_service, in_store),
     )
 
 
-def _found(evidence: Evidence, read: ReadBack) -> np.ndarray[Any, Any]:
-    known = set(read.rows["op_id"])
-    return np.array([op_id in known for op_id in evidence.operations["op_id"]], dtype=np.bool_)
+def _gone(
+    evidence: Evidence, writes: np.ndarray[Any, Any], in_service: np.ndarray[Any, Any], in_store: np.ndarray[Any, Any]
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    acknowledged = writes & (evidence.operations["outcome"] == Outcome.OK)
+    lacks_service, lacks_store = evidence.service.complete & ~in_service, evidence.store.complete & ~in_store
+    return np.asarray(acknowledged & (lacks_service | lacks_store), dtype=np.bool_)
+
+
+def _found(evidence: Evidence, read: ReadBack, writes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Which writes have a row in a final read. Hashed by Arrow: a million as Python strings take a second."""
+    found = np.zeros(writes.size, dtype=np.bool_)
+    op_id, known = (pa.array(ids, pa.string()) for ids in (evidence.operations["op_id"][writes], read.rows["op_id"]))
+    found[writes] = pc.is_in(op_id, value_set=known).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _row(
@@ -130,10 +148,12 @@ def _offenders(
     in_store: np.ndarray[Any, Any],
 ) -> Iterator[tuple[int, str]]:
     """(row of operations, why), each row once: those the judge names first, then acknowledged writes not found."""
-    row_of = {op_id: row for row, op_id in enumerate(evidence.operations["op_id"])}
+    named = list(_named(findings))
+    # JSON may hold what UTF-8 cannot.
+    texts = pa.array([text.encode(errors="replace").decode() for text, _ in named], pa.string())
+    places = pc.index_in(texts, value_set=pa.array(evidence.operations["op_id"], pa.string())).to_pylist()
     seen: set[int] = set()
-    for op_id, why in _named(findings):
-        row = row_of.get(op_id)
+    for row, (_, why) in zip(places, named, strict=True):
         if row is not None and row not in seen:
             seen.add(row)
             yield row, why

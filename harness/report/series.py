@@ -9,8 +9,11 @@ that was not there; its shares still count, because they are of the requests tha
 The band around the measured share is Wilson's 95 % interval, and requests of unknown track widen it: they count
 as stable for its lower end and as canary for its upper one.
 
+A *latency* is how long an answered request took from when it was sent; kinds that wait for somebody outside are in
+none, as in the judge's. A *write* is an operation with a sequence number.
+
 Seconds are merged where a trial is longer than `BINS_MAX` of them, and `bin_s` says so; nothing is smoothed.
-Not covered: latency; answers per second (a second's answers belong to requests of earlier seconds).
+Not covered: answers per second (a second's answers belong to requests of earlier seconds).
 """
 
 from __future__ import annotations
@@ -21,13 +24,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.clock import NS_PER_S
+from harness.clock import NS_PER_MS, NS_PER_S
 from harness.evidence.finding import Findings
 from harness.evidence.format import Kind, Outcome
 from harness.evidence.run import Evidence
 
 TRACKS: Final = ("stable", "canary", "unknown")
-BINS_MAX: Final = 1200  # one a pixel of the wide drawing; 20 minutes at 1 s
+ANSWERING: Final = ("stable", "canary")
+PERCENTILES: Final = (50, 95, 99)
+BINS_MAX: Final = 600  # one for each 1.6 pixels of the wide drawing; ten minutes at 1 s; 560 kB of a page
 BIN_STEPS_S: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 WEIGHT_GAP_S_MAX: Final = 2.0  # 20 polls of 100 ms without an answer: the weight in between is not known
 Z_95: Final = 1.959964  # 97.5 % quantile of the normal distribution
@@ -35,6 +40,7 @@ COVERED_MIN: Final = 0.999  # the part of a second that the load must fill for i
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,18 @@ class Zero:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Counts per bin. `start_s` (n,) is each bin's start; `total` and `bad` have (n,) per track; `filled` (n,) bool."""
+    """Counts per bin. `start_s` (n,) is each bin's start; `total` and `bad` have (n,) per track; `filled` (n,) bool.
+
+    `latency_ms` has (n, 3) per answering track: PERCENTILES, NaN without answers. `writes` has (n,) per outcome.
+    """
 
     bin_s: int
     start_s: Floats
     total: Mapping[str, Ints]
     bad: Mapping[str, Ints]
-    filled: np.ndarray[Any, np.dtype[np.bool_]]
+    latency_ms: Mapping[str, Floats]
+    writes: Mapping[str, Ints]
+    filled: Bools
 
     @property
     def count(self) -> int:
@@ -63,6 +74,10 @@ class Series:
     def rate_rps(self, track: str) -> Floats:
         """Requests a second; NaN in a bin that the load filled only in part. (n,)"""
         return np.where(self.filled, self.total[track] / self.bin_s, np.nan)
+
+    def writes_rps(self, outcome: str) -> Floats:
+        """Writes a second with this outcome; NaN in a bin that the load filled only in part. (n,)"""
+        return np.where(self.filled, self.writes[outcome] / self.bin_s, np.nan)
 
     def bad_percent(self, track: str) -> Floats:
         """Requests that were not ok, in percent; NaN in a bin without requests. (n,)"""
@@ -141,8 +156,7 @@ def count(evidence: Evidence, zero_ns: int) -> Series:
     span = load_span_ns(evidence)
     sent_ns = evidence.operations["sent_ns"].astype(np.int64)
     if span is None or not sent_ns.size:
-        nothing = {track: np.zeros(0, dtype=np.int64) for track in TRACKS}
-        return Series(1, np.zeros(0), nothing, nothing, np.zeros(0, dtype=np.bool_))
+        return _nothing()
     start_s, end_s = ((instant - zero_ns) / NS_PER_S for instant in span)
     first_s = min(start_s, float(sent_ns.min() - zero_ns) / NS_PER_S)
     bin_s = next((step for step in BIN_STEPS_S if (end_s - first_s) / step <= BINS_MAX - 2), BIN_STEPS_S[-1])
@@ -153,13 +167,61 @@ def count(evidence: Evidence, zero_ns: int) -> Series:
     bad = evidence.operations["outcome"] != Outcome.OK
     edges_s = ((first + np.arange(bin_count)) * bin_s).astype(np.float64)
     covered_s = np.minimum(edges_s + bin_s, end_s) - np.maximum(edges_s, start_s)
+    answered = _has_latency(evidence)
     return Series(
         bin_s=bin_s,
         start_s=edges_s,
         total={track: _histogram(index[track_of == track], bin_count) for track in TRACKS},
         bad={track: _histogram(index[(track_of == track) & bad], bin_count) for track in TRACKS},
+        latency_ms={
+            track: _percentiles(evidence, index, (track_of == track) & answered, bin_count) for track in ANSWERING
+        },
+        writes=_writes(evidence, index, bin_count),
         filled=covered_s >= COVERED_MIN * bin_s,
     )
+
+
+def _nothing() -> Series:
+    none = np.zeros(0, dtype=np.int64)
+    return Series(
+        bin_s=1,
+        start_s=np.zeros(0),
+        total=dict.fromkeys(TRACKS, none),
+        bad=dict.fromkeys(TRACKS, none),
+        latency_ms=dict.fromkeys(ANSWERING, np.zeros((0, len(PERCENTILES)))),
+        writes=dict.fromkeys(map(str, Outcome), none),
+        filled=np.zeros(0, dtype=np.bool_),
+    )
+
+
+def _has_latency(evidence: Evidence) -> Bools:
+    """Which operations were answered and are of a kind that waits for nobody outside. (operations,)"""
+    kinds = evidence.manifest.get("load", {}).get("kinds", [])
+    found = evidence.operations["status"] > 0
+    for kind in kinds:
+        if kind.get("waits"):
+            found = found & (evidence.operations["kind"] != kind["name"])
+    return np.asarray(found)
+
+
+def _percentiles(evidence: Evidence, index: Ints, chosen: Bools, bin_count: int) -> Floats:
+    """PERCENTILES of the chosen operations' latency in each bin. (bins, 3)"""
+    found = np.full((bin_count, len(PERCENTILES)), np.nan)
+    took_ms = (evidence.operations["done_ns"] - evidence.operations["sent_ns"])[chosen] / NS_PER_MS
+    place = index[chosen]
+    order = np.argsort(place, kind="stable")
+    filled, starts = np.unique(place[order], return_index=True)
+    parts = np.split(took_ms[order], starts[1:]) if filled.size else []
+    for row, values in zip(filled, parts, strict=True):
+        if 0 <= row < bin_count:
+            found[row] = np.percentile(values, PERCENTILES)
+    return found
+
+
+def _writes(evidence: Evidence, index: Ints, bin_count: int) -> dict[str, Ints]:
+    """Writes in each bin by what came of them. (bins,) each"""
+    outcome, is_write = evidence.operations["outcome"], evidence.operations["seq"] >= 0
+    return {str(each): _histogram(index[is_write & (outcome == each)], bin_count) for each in Outcome}
 
 
 def weights(evidence: Evidence, zero_ns: int) -> tuple[WeightStep, ...]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from harness.evidence.finding import Finding, Findings, Verdict
 from harness.evidence.run import Evidence
-from harness.report import html, ledger, series, words
+from harness.report import advice, html, impact, ledger, series, words
 
 CHECKS_MAX: Final = 16  # rows shown; ten checks exist today
 CELL_MAX: Final = 240
@@ -20,12 +20,14 @@ CELL_MAX: Final = 240
 
 def markdown(evidence: Evidence, findings: Findings) -> str:
     """The whole file, ending in a newline."""
+    book = ledger.build(evidence, findings, 0)
     return "\n".join(
         (
             *_head(evidence, findings),
+            *_hurt(evidence, findings, book),
             *_checks(findings),
             *_chain(evidence, findings),
-            *_numbers(evidence, findings),
+            *_numbers(evidence, findings, book),
             *_repeat(evidence),
         )
     )
@@ -51,6 +53,13 @@ def _head(evidence: Evidence, findings: Findings) -> Iterator[str]:
     if findings.headline.says:
         where = f"{escaped(findings.headline.check)} / {escaped(findings.headline.rule)}"
         yield f"**Earliest cause** ({where}): {escaped(findings.headline.says)}"
+    if findings.headline.rule:
+        step = advice.next_step(words.headline_check(findings), findings.headline.rule)
+        yield f"**What to do next**: {escaped(step)}"
+
+
+def _hurt(evidence: Evidence, findings: Findings, book: ledger.Ledger) -> Iterator[str]:
+    yield f"**Users impacted**: {escaped(impact.impact(evidence, book.gone).sentence)}"
     yield escaped(words.not_asked(findings))
     if findings.self_check is not None:
         yield escaped(words.self_check(findings))
@@ -82,11 +91,11 @@ def _chain(evidence: Evidence, findings: Findings) -> Iterator[str]:
     yield ""
 
 
-def _numbers(evidence: Evidence, findings: Findings) -> Iterator[str]:
+def _numbers(evidence: Evidence, findings: Findings, book: ledger.Ledger) -> Iterator[str]:
     for row in html.duration_rows(evidence, findings):
         limit = f", limit {row.limit}: {row.standing}" if row.standing else ""
         yield f"- {escaped(row.label)} ({escaped(row.between)}): {row.measured}{limit}"
-    total = ledger.build(evidence, findings, 0).total
+    total = book.total
     yield (
         f"- Writes: {total.attempted:,} sent, {total.ok:,} acknowledged; of these {total.ok_in_service:,} found "
         f"through stable and {total.ok_in_store:,} in the store"

@@ -147,19 +147,23 @@ EDGES: Final[Mapping[str, EdgeWords]] = {
 
 @dataclass(frozen=True, slots=True)
 class DurationWords:
-    """One duration: its label, between which instants, and the key of `expect` that limits it ("" for none)."""
+    """One duration: its label, between which instants, the key of `expect` that limits it ("" for none), and the edge
+    of the chain that it begins with."""
 
     label: str
     between: str
     limit: str
+    first: str
 
 
 DURATIONS: Final[Mapping[str, DurationWords]] = {
-    "detect": DurationWords("Detect", "first bad answer → alert fires", "detect_s_max"),
-    "react": DurationWords("React", "alert fires → rollback decided", ""),
-    "shift": DurationWords("Shift", "first bad answer → last request sent to the canary", "shifted_s_max"),
-    "drain": DurationWords("Drain", "last request to the canary → its last answer", "drained_s_max"),
-    "recover": DurationWords("Recover", "first bad answer → service well again", ""),
+    "detect": DurationWords("Detect", "first bad answer → alert fires", "detect_s_max", "first_faulted_response"),
+    "react": DurationWords("React", "alert fires → rollback decided", "", "alert_firing"),
+    "shift": DurationWords(
+        "Shift", "first bad answer → last request sent to the canary", "shifted_s_max", "first_faulted_response"
+    ),
+    "drain": DurationWords("Drain", "last request to the canary → its last answer", "drained_s_max", "shifted"),
+    "recover": DurationWords("Recover", "first bad answer → service well again", "", "first_faulted_response"),
 }
 
 _LIMITS: Final = ("detect_s_max", "shifted_s_max", "drained_s_max")

@@ -37,6 +37,12 @@ def load_trials():
 
 
 @pytest.fixture(scope="session")
+def trials():
+    """The module of literal trials."""
+    return load_trials()
+
+
+@pytest.fixture(scope="session")
 def browser():
     """One Chromium for all tests."""
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -48,11 +54,11 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def reports(tmp_path_factory):
+def reports(tmp_path_factory, trials):
     """Every literal trial's page on disk: name -> path."""
     folder = tmp_path_factory.mktemp("reports")
     paths = {}
-    for name, make in load_trials().ALL.items():
+    for name, make in trials.ALL.items():
         paths[name] = folder / f"{name}.html"
         paths[name].write_bytes(render(*make())["report.html"])
     return paths

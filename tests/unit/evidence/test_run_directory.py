@@ -148,3 +148,23 @@ def test_repeated_samples_are_dropped(run_dir):
     with pa.ipc.new_stream(run_dir / "metrics" / "samples.arrows", METRICS) as stream:
         stream.write_batch(pa.RecordBatch.from_pylist(rows, schema=METRICS))
     assert [1, 2] == list(run.load(run_dir).samples["wall_ms"])
+
+
+def test_final_read_that_was_cut_proves_nothing(run_dir):
+    """Rows that cannot be read are a problem, and the read counts as one that did not come to its end."""
+    folder = run_dir / "readback" / "store"
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text('{"complete": true}')
+    (folder / "rows.parquet").write_bytes(b"PAR1 cut")
+    evidence = run.load(run_dir)
+    assert (False, 0) == (evidence.store.complete, evidence.store.rows["op_id"].size)
+    assert 1 == sum("readback/store/rows.parquet: cannot be read" in problem for problem in evidence.problems)
+
+
+def test_files_are_the_evidence(run_dir):
+    """The list of files has what is evidence, and neither logs nor what is drawn from it."""
+    (run_dir / "logs").mkdir()
+    for name in ("logs/load.log", "report.html", "findings.json", "journal.json"):
+        (run_dir / name).write_text("")
+    assert "timeline/control.ndjson" in run.load(run_dir).files
+    assert {"journal.json", "manifest.json"} == {name for name in run.load(run_dir).files if "/" not in name}

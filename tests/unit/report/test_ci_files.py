@@ -47,9 +47,9 @@ def test_junit_says_what_is_wrong(trials):
     """A failure has its rule as type, the summary as message and the rule's sentence as text."""
     root = ElementTree.fromstring(junit.xml(*trials.lost_writes()))
     failure = root.find(".//testcase[@name='data_loss']/failure")
-    assert "data_loss.lost" == failure.get("type")
+    assert "vanished" == failure.get("type")
     assert failure.get("message").startswith("3 of 1,571 acknowledged writes are gone")
-    assert "FAIL data_loss.lost (witness): 3 acknowledged writes" in failure.text
+    assert "FAIL vanished (witness): 3 acknowledged writes" in failure.text
 
 
 def test_junit_has_properties_and_measured_values(trials):

@@ -16,9 +16,18 @@ def text_of(page):
 
 
 def test_sections_stand_in_the_readers_order(trials):
-    """Verdict first, then checks, chart, chain, writes, run."""
+    """Verdict first, then checks, what they do not say, chart, chain, writes, run."""
     page = html.page(*trials.rolled_back())
-    marks = ("<h1", 'id="checks"', 'id="time"', 'id="chain"', 'id="writes"', 'id="run"')
+    marks = (
+        "<h1",
+        "Users impacted",
+        'id="checks"',
+        'id="unsaid"',
+        'id="time"',
+        'id="chain"',
+        'id="writes"',
+        'id="run"',
+    )
     places = [page.index(mark) for mark in marks]
     assert sorted(places) == places
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -10,7 +11,7 @@ import pytest
 
 from harness.evidence.finding import Headline
 from harness.judge import judge
-from harness.report import render, words
+from harness.report import render, series, words
 from harness.testing import histories
 
 NAMES = ("rolled_back", "lost_writes", "interrupted", "promoted", "empty")
@@ -41,9 +42,11 @@ def test_same_bytes_twice(trials):
 
 @pytest.mark.parametrize("trial", NAMES)
 def test_page_is_one_file_below_its_bound(trials, trial):
-    """No page refers to anything outside itself, and each is below 950 kB."""
-    page = render(*trials.ALL[trial]())["report.html"].decode()
-    assert [] == re.findall(r"""(?:src|href)\s*=\s*["'](?!#)|@import|url\((?!#)""", page)
+    """No page loads anything, it links only to files of its run directory, and each is below 950 kB."""
+    evidence, findings = trials.ALL[trial]()
+    page = render(evidence, findings)["report.html"].decode()
+    assert [] == re.findall(r"""src\s*=|@import|url\((?!#)""", page)
+    assert set() == set(re.findall(r"""href\s*=\s*["']([^#][^"']*)""", page)) - set(evidence.files)
     assert PAGE_BYTES_MAX > len(page)
 
 
@@ -63,6 +66,57 @@ def test_long_trial_stays_below_the_bound(trials):
     evidence = replace(evidence, operations=columns, problems=tuple(f"odd {number}" * 50 for number in range(5_000)))
     page = render(evidence, replace(findings, checks=(*findings.checks, check)))["report.html"]
     assert PAGE_BYTES_MAX > len(page)
+
+
+@pytest.fixture(scope="module")
+def million(trials):
+    """Ten minutes with a million operations: as many bins as there are, eight alerts that change all the time."""
+    evidence, findings = trials.lost_writes()
+    count = 1_000_000
+    place = np.arange(count) % evidence.operations["op_id"].size
+    columns = {name: values[place] for name, values in evidence.operations.items()}
+    columns["op_id"] = np.array([f"{trials.RUN_ID}-{number}" for number in range(count)], dtype=object)
+    columns["sent_ns"] = trials.START_NS + np.linspace(0, 597e9, count).astype(np.int64)
+    columns["done_ns"] = columns["sent_ns"] + (place % 977 + 1) * 300_000
+    writes = columns["seq"] >= 0
+    taken = {name: columns[name][writes] for name in evidence.store.rows if name in columns}
+    extra = {"written_by": columns["version"][writes], "position": np.zeros(int(writes.sum()), dtype=np.int64)}
+    read = replace(evidence.store, rows={**taken, **extra})
+    names = [f"Alert{number}OfAVeryLongName" for number in range(8)]
+    states = ((float(second), ("pending", "firing")[second // 3 % 2]) for second in range(597))
+    samples = trials.alert_samples(*states, rule=(0, 597))
+    texts = [json.loads(text) for text in samples["labels"]]
+    samples["labels"] = np.array(
+        [json.dumps(text | {"alertname": names[place % 8]}) for place, text in enumerate(texts)], dtype=object
+    )
+    manifest = trials.manifest()
+    manifest["expect"] = manifest["expect"] | {"alerts_required": names}
+    changes = {"operations": columns, "samples": samples, "manifest": manifest, "service": read, "store": read}
+    return replace(evidence, **changes), findings
+
+
+@pytest.mark.slow
+def test_a_million_operations_stay_below_the_bound(million):
+    """The page of a million operations is no larger than its bound, and every operation is in one of its bins."""
+    evidence, findings = million
+    began_s = time.perf_counter()
+    page = render(evidence, findings)["report.html"]
+    print(f"a million operations: {time.perf_counter() - began_s:.1f} s, {len(page) / 1000:.0f} kB")
+    assert PAGE_BYTES_MAX > len(page)
+    counts = series.count(evidence, series.zero(evidence, findings).t_ns)
+    assert (1_000_000, 1) == (counts.count, counts.bin_s)
+    assert 590 < counts.start_s.size <= series.BINS_MAX
+
+
+@pytest.mark.slow
+def test_wider_bins_are_said(million):
+    """A trial longer than its bins says on the page how wide they became."""
+    evidence, findings = million
+    sent_ns = evidence.operations["sent_ns"]
+    longer = {**evidence.operations, "sent_ns": sent_ns + (sent_ns - sent_ns[0]) * 4}
+    page = render(replace(evidence, operations=longer), findings)["report.html"].decode()
+    assert "its seconds are merged to bins of 5 s" in page
+    assert "are merged to bins" not in render(evidence, findings)["report.html"].decode()
 
 
 def hostile(trials):

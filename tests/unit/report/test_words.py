@@ -118,7 +118,7 @@ def test_checks_table_starts_with_the_headline(trials):
     findings = replace(trials.lost_writes()[1], not_asked=("split",))
     lines = words.checks_table(findings, colour=True).splitlines()
     assert "\x1b[1;31mFAIL\x1b[0m: the stored data is not what the service had acknowledged." == lines[0]
-    assert lines[1].startswith("cause: data_loss / data_loss.lost: 3 acknowledged writes")
+    assert lines[1].startswith("cause: data_loss / vanished: 3 acknowledged writes")
     assert lines[2].startswith("Left out by the experiment or its target: split (measured share against weight). The")
 
 

@@ -6,6 +6,7 @@ from the load's start; the first faulted answer is at 26.4 s.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 
@@ -179,6 +180,50 @@ def events(end_s=END_S, weights=WEIGHTS, faulted=True):
     return tuple(sorted(found, key=lambda each: each.t_ns))
 
 
+ALERT = "CanaryErrorRatioHigh"
+
+
+def alert_samples(*states, rule=(0, int(END_S))):
+    """ALERTS at (second, state) each, beside one sample of a rule at each whole second."""
+    rows = [
+        {"name": "ALERTS", "second": second, "labels": {"alertname": ALERT, "alertstate": state, "version": "1.1"}}
+        for second, state in states
+    ]
+    rows += [{"name": "job:up:sum", "second": float(second), "labels": {}} for second in range(*rule)]
+    found = [
+        {
+            "name": row["name"],
+            "labels": json.dumps(row["labels"], sort_keys=True),
+            "wall_ms": (10**18 + at(row["second"])) // 10**6,
+            "value": 1.0,
+        }
+        for row in sorted(rows, key=lambda row: row["second"])
+    ]
+    t_ns = np.array(sorted(at(row["second"]) for row in rows), dtype=np.int64)
+    return {**table(METRICS, found), "t_ns": t_ns}
+
+
+FIRED = ((27.9, "pending"), (28.9, "firing"), (29.9, "firing"), (30.9, "firing"))
+
+
+FILES = (
+    "SEAL",
+    "config/rules/canary.yml",
+    "journal.json",
+    "manifest.json",
+    "metrics/samples.parquet",
+    "notifications/0001-stepper.json",
+    "operations/load-0.parquet",
+    "readback/service/meta.json",
+    "readback/service/rows.parquet",
+    "readback/store/meta.json",
+    "readback/store/rows.parquet",
+    "routing/envoy.parquet",
+    "schedule/load-0.parquet",
+    *(f"timeline/{source}.ndjson" for source in ("control", "guard", "load", "observer", "stepper")),
+)
+
+
 def evidence(rows, timeline, **changes):
     base = Evidence(
         run_dir=f"reports/{RUN_ID}",
@@ -190,11 +235,12 @@ def evidence(rows, timeline, **changes):
         operations=table(OPERATIONS, rows),
         schedule={},
         routing={**table(ROUTING, []), "start_ns": np.zeros(0, dtype=np.int64)},
-        samples={**table(METRICS, []), "t_ns": np.zeros(0, dtype=np.int64)},
+        samples=alert_samples(),
         notifications=(Notification(at(30.0), "stepper", {}),),
         service=read_back(rows),
         store=read_back(rows),
         config_files=("alertmanager.yml", "envoy.yaml", "prometheus.yml", "rules/canary.yml"),
+        files=FILES,
     )
     return replace(base, **changes)
 
@@ -220,21 +266,38 @@ CHAIN = {
 
 def check(name, verdict, summary, *rules, **measured):
     made = tuple(
-        Rule(f"{name}.{rule}", RuleKind.WITNESS if witness else RuleKind.INFERENCE, Verdict(said), says)
+        Rule(rule, RuleKind.WITNESS if witness else RuleKind.INFERENCE, Verdict(said), says)
         for rule, witness, said, says in rules
     )
     return Finding(name, Verdict(verdict), summary, made, measured)
 
 
+# A rule of each check that is red where there is no evidence.
+OPEN_RULES = {
+    "evidence": "sealed_complete",
+    "generator": "traffic",
+    "baseline": "measured",
+    "fault": "landed",
+    "split": "measured",
+    "alert": "fired",
+    "rollback": "decided",
+    "requests": "lost_on_stable",
+    "data_loss": "verified",
+    "recovery": "good_seconds",
+    "cleanup": "counted",
+}
 PASSING = (
     check(
-        "evidence", "PASS", "Sealed, whole and without an error.", ("sealed", True, "PASS", "Every file is as sealed.")
+        "evidence",
+        "PASS",
+        "Sealed, whole and without an error.",
+        ("sealed_complete", False, "PASS", "Every file is as sealed."),
     ),
     check(
         "generator",
         "PASS",
         "2,160 of 2,160 planned requests were sent; the worst was 4.1 ms late.",
-        ("sent", True, "PASS", "Every planned request was sent."),
+        ("offered", False, "PASS", "Every planned request was sent."),
         ("lag", False, "PASS", "99 % of the requests were sent within 2.0 ms of their time, limit 50 ms."),
         dispatched_count=2160,
         lag_p99_ms=2.0,
@@ -244,7 +307,7 @@ PASSING = (
         "baseline",
         "PASS",
         "In 8 s on stable alone 0.3 % of the requests were not ok.",
-        ("band", False, "PASS", "0.3 % not ok, limit 1 %."),
+        ("errors", False, "PASS", "0.3 % not ok, limit 1 %."),
         bad_share=0.003,
         request_count=320,
     ),
@@ -253,14 +316,14 @@ PASSING = (
         "PASS",
         "31.4 % of the canary's answers carried the fault's mark, 30 % were planned; none of stable.",
         ("landed", False, "PASS", "The share of marked answers is 31.4 %, its 95 % interval contains 30 %."),
-        ("canary_only", True, "PASS", "No answer of stable is marked."),
+        ("mis_aimed", False, "PASS", "No answer of stable is marked."),
         marked_share=0.314,
     ),
     check(
         "split",
         "PASS",
         "5 % and 25 % were measured as 4.7 % and 25.9 %.",
-        ("step", False, "PASS", "No step is skewed."),
+        ("skewed", False, "PASS", "No step is skewed."),
         measured_share=[0.047, 0.259],
         power_points=[3.9, 7.1],
     ),
@@ -268,7 +331,7 @@ PASSING = (
         "alert",
         "PASS",
         "CanaryErrorRatioHigh fired for version 1.1, 2.49 to 3.49 s after the first bad answer.",
-        ("fired", True, "PASS", "It fired."),
+        ("fired", False, "PASS", "It fired."),
         ("in_time", False, "PASS", "At most 3.49 s, limit 10 s."),
         detect_s=[2.49, 3.49],
     ),
@@ -276,29 +339,35 @@ PASSING = (
         "rollback",
         "PASS",
         "The stepper rolled back for this alert; the weight stayed at 0 for 20 s.",
-        ("stays", True, "PASS", "No request reached the canary after weight 0."),
+        ("traffic", True, "PASS", "No request reached the canary after weight 0."),
         after_zero_count=0,
     ),
     check(
         "requests",
         "PASS",
         "24 requests to the canary failed by the fault; none was lost on stable.",
-        ("accounted", True, "PASS", "Every request has an outcome."),
+        ("unattributed", False, "PASS", "Every request has an outcome."),
         failed_count=24,
     ),
     check(
         "data_loss",
         "PASS",
         "All 1,571 acknowledged writes are there, once and unchanged; a loss of 0.19 % would show.",
-        ("lost", True, "PASS", "No acknowledged write is absent."),
+        ("vanished", True, "PASS", "No acknowledged write is absent."),
         acknowledged_count=1571,
         loss_rate_detectable=0.0019,
     ),
     check(
-        "recovery", "PASS", "From 31 s on every second was good.", ("band", False, "PASS", "23 of 23 seconds are good.")
+        "recovery",
+        "PASS",
+        "From 31 s on every second was good.",
+        ("good_seconds", False, "PASS", "23 of 23 seconds are good."),
     ),
     check(
-        "cleanup", "PASS", "Nothing was left behind.", ("census", True, "PASS", "The census at close is that at open.")
+        "cleanup",
+        "PASS",
+        "Nothing was left behind.",
+        ("leftover", True, "PASS", "The census at close is that at open."),
     ),
 )
 
@@ -332,7 +401,7 @@ def changed(checks, *new):
 
 def rolled_back():
     """A whole drill that passes."""
-    return evidence(operations(), events()), findings()
+    return evidence(operations(), events(), samples=alert_samples(*FIRED)), findings()
 
 
 def lost_writes():
@@ -344,16 +413,17 @@ def lost_writes():
         "data_loss",
         "FAIL",
         "3 of 1,571 acknowledged writes are gone; all three were acknowledged by the canary.",
-        ("lost", True, "FAIL", says),
+        ("vanished", True, "FAIL", says),
         ("duplicated", True, "PASS", "No write is there twice."),
         lost_op_ids=lost,
         lost_count=3,
     )
-    found = evidence(rows, events(), service=read_back(rows, lost), store=read_back(rows, lost))
+    reads = {"service": read_back(rows, lost), "store": read_back(rows, lost)}
+    found = evidence(rows, events(), samples=alert_samples(*FIRED), **reads)
     return found, findings(
         verdict=Verdict.FAIL,
         checks=changed(PASSING, finding),
-        headline=Headline("data_loss", "data_loss.lost", says),
+        headline=Headline("data_loss", "vanished", says),
     )
 
 
@@ -373,15 +443,18 @@ def interrupted():
     says = "The trial was interrupted by SIGINT 27.7 s after the load began."
     open_checks = [
         check(
-            name, "INCONCLUSIVE", "The trial was cut before this could be seen.", ("cut", False, "INCONCLUSIVE", says)
+            name,
+            "INCONCLUSIVE",
+            "The trial was cut before this could be seen.",
+            (OPEN_RULES[name], False, "INCONCLUSIVE", says),
         )
         for name in ("fault", "split", "alert", "rollback", "requests", "data_loss", "recovery")
     ]
-    whole = check("evidence", "INCONCLUSIVE", says, ("complete", True, "INCONCLUSIVE", says))
+    whole = check("evidence", "INCONCLUSIVE", says, ("sealed_complete", False, "INCONCLUSIVE", says))
     return found, findings(
         verdict=Verdict.INCONCLUSIVE,
         checks=changed(PASSING, whole, *open_checks),
-        headline=Headline("evidence", "evidence.complete", says),
+        headline=Headline("evidence", "sealed_complete", says),
         chain=chain,
         durations_s={},
     )
@@ -404,10 +477,10 @@ def promoted():
     chain = {name: Instant(unknown="nothing was broken in this trial") for name in CHAIN}
     kept = tuple(each for each in PASSING if each.id != "fault")
     alert = check(
-        "alert", "PASS", "No canary alert fired.", ("silent", True, "PASS", "CanaryErrorRatioHigh never fired.")
+        "alert", "PASS", "No canary alert fired.", ("forbidden", True, "PASS", "CanaryErrorRatioHigh never fired.")
     )
     end = check(
-        "rollback", "PASS", "The canary was promoted and stayed at 100 % for 20 s.", ("held", True, "PASS", "100 %.")
+        "rollback", "PASS", "The canary was promoted and stayed at 100 % for 20 s.", ("hold", False, "PASS", "100 %.")
     )
     timeline = events(weights=weights, faulted=False)
     return evidence(rows, timeline, manifest=document), findings(
@@ -428,17 +501,19 @@ def empty():
         service=none,
         store=none,
         notifications=(),
+        files=("manifest.json",),
+        samples={**table(METRICS, []), "t_ns": np.zeros(0, dtype=np.int64)},
         config_files=(),
         clock=Clock(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)),
     )
     open_checks = [
-        check(each.id, "INCONCLUSIVE", "There is no evidence.", ("no_data", False, "INCONCLUSIVE", says))
+        check(each.id, "INCONCLUSIVE", "There is no evidence.", (OPEN_RULES[each.id], False, "INCONCLUSIVE", says))
         for each in PASSING
     ]
     return found, findings(
         verdict=Verdict.INCONCLUSIVE,
         checks=tuple(open_checks),
-        headline=Headline("generator", "generator.no_data", says),
+        headline=Headline("generator", "traffic", says),
         chain={name: Instant(unknown="nothing was recorded") for name in CHAIN},
         durations_s={},
         bounds_s={},
