@@ -42,7 +42,10 @@ def _process_runs(facts: Facts) -> Evidence | str:
     return edit.events_changed(facts.evidence, stay, Kind.PROCESS_EXITED)
 
 
-def _rows_left(facts: Facts) -> Evidence:
+def _rows_left(facts: Facts) -> Evidence | str:
+    if not facts.has_store:
+        return "the kit reaches no store, and nothing was to purge"
+
     def leave(event: Event) -> Event:
         return edit.saying(event, rows_left=3)
 

@@ -33,6 +33,7 @@ class Handler(BaseHTTPRequestHandler):
     """GET /health, GET /notes, GET /notes/ID, POST /notes."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one packet
 
     def do_GET(self):
         """Read."""
