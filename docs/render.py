@@ -96,7 +96,15 @@ def _kinds() -> str:
     for line in inspect.getsource(run_format.Kind).splitlines():
         writer = re.fullmatch(r"    # (\w+)(.*) \(source \"(\w+)\"\)", line)
         if writer:
-            rows += ["", f"### {writer[3]}", "", f"Written by the {writer[1]}{writer[2]}.", "", "| kind | with |", "|---|---|"]
+            rows += [
+                "",
+                f"### {writer[3]}",
+                "",
+                f"Written by the {writer[1]}{writer[2]}.",
+                "",
+                "| kind | with |",
+                "|---|---|",
+            ]
         kind = re.fullmatch(r"    [A-Z_]+ = \"(\w+)\"(?:  # (.*))?", line)
         if kind:
             rows.append(f"| `{kind[1]}` | {_cell(kind[2] or '')} |")
