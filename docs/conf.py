@@ -23,7 +23,7 @@ LINK = re.compile(r"(?<=\]\()([^)\s:#]+)(?=[)#])")
 
 project = "harness"
 author = "The harness authors"
-copyright = "2026, the harness authors. Licence: Apache-2.0"  # noqa: A001 - Sphinx's name for it
+copyright = "2026, the harness authors. Licence: Apache-2.0"
 version = release = harness.__version__
 
 extensions = ["myst_parser"]

@@ -153,4 +153,3 @@ PARTS: dict[str, Callable[[], str]] = {
 if __name__ == "__main__":
     for each in pages():
         each.write_text(rendered(each.read_text()))
-        print(each)

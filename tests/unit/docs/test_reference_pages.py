@@ -84,7 +84,7 @@ def test_every_exit_code_has_a_row():
     rows = {int(code): meaning for code, meaning, _ in tables(page("exit-codes.md"))["Exit codes"]}
     codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")} | {*EXIT_CODES.values()}
     assert sorted(codes) == list(rows)
-    assert {verdict: True for verdict in Verdict} == {
+    assert dict.fromkeys(Verdict, True) == {
         verdict: rows[code].startswith(f"{verdict}:") for verdict, code in EXIT_CODES.items()
     }
 
