@@ -132,7 +132,7 @@ def _cell(text: str) -> str:
 
 def _sources(*classes: type) -> Callable[[], str]:
     """What makes a fence with the classes as they are written."""
-    return lambda: "\n".join(["```python", "\n\n".join(inspect.getsource(one).rstrip() for one in classes), "```"])
+    return lambda: "\n".join(["```python", "\n\n\n".join(inspect.getsource(one).rstrip() for one in classes), "```"])
 
 
 PARTS: dict[str, Callable[[], str]] = {
