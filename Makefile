@@ -74,9 +74,13 @@ rules: $(STAMP) ## alert and recording rules of both timings, rendered from thei
 schemas: $(STAMP) ## JSON Schemas of experiment, target and findings.json, made from their one source
 	$(PY) -m harness.schemas --write docs/schemas
 
+.PHONY: docs
+docs: $(STAMP) ## the site of docs/ into build/site/ (seconds); a broken link is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/site
+
 .PHONY: clean
 clean: ## what checks and builds leave behind; keeps the environment, .cache/ and reports/
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find harness target-app tests benchmarks locustfiles -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- set-up ---------------------------------------------------------------------------------------------------------

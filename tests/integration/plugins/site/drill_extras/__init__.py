@@ -1,0 +1,1 @@
+"""A package of somebody else's: one adapter of each kind, found by its entry points."""
