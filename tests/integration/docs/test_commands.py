@@ -180,6 +180,11 @@ def reader(tmp_path_factory) -> Reader:
             shutil.copy2(ROOT / name, home / name)
     for made in (".venv", ".cache"):
         (home / made).symlink_to(ROOT / made)
+    # Else the first `make` of a reader would install the copy into this repository's environment.
+    planned = subprocess.run(["make", "-n", "setup"], cwd=home, capture_output=True, text=True, timeout=30, check=True)
+    assert "sync --frozen" not in planned.stdout, (
+        "the set-up is not that of uv.lock and pyproject.toml: run `make setup` first"
+    )
     return Reader(home)
 
 
