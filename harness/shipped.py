@@ -43,7 +43,7 @@ def suite(given: Path) -> Path:
 
 
 def _named(given: Path, what: str, among: Path) -> Path:
-    if given.suffix or given.name != str(given) or given.exists():
+    if given.suffix or given.name != str(given) or given.is_file():
         return given
     known = {path.stem: path for path in among.glob("*.yaml")}
     if given.name not in known:

@@ -191,11 +191,13 @@ def _harness(command: str, run_dir: Path) -> str | None:
 
 
 def _experiment_path() -> Path:
-    """The file on the command line of `chaos run`; Chaos Toolkit does not tell controls."""
-    for argument in reversed(sys.argv[1:]):
-        if argument.endswith((".yaml", ".yml", ".json")) and Path(argument).is_file():
-            return Path(argument)
-    return Path("experiment.json")
+    """The file on the command line of `chaos run`, read as that command reads it; controls are not told."""
+    from chaostoolkit.cli import cli
+
+    after_run = sys.argv[sys.argv.index("run") + 1 :] if "run" in sys.argv else []
+    context = cli.commands["run"].make_context("run", after_run, resilient_parsing=True)
+    source = context.params.get("source")
+    return Path(source) if source else Path("experiment.json")
 
 
 def _command() -> str:

@@ -41,17 +41,22 @@ def command(name: str, folder: Path, version: str, **given: str | None) -> int:
     from harness.plan import starter
 
     said = _completed(given)
-    service = starter.Service(
-        **{**said, "name": name, "version": version, "start": tuple(shlex.split(said["start"]))}  # type: ignore[arg-type]
-    ).checked()
+    try:
+        start = tuple(shlex.split(said["start"]))
+    except ValueError as error:
+        raise UsageError(f"--start {said['start']!r}: {error}") from error
+    service = starter.Service(**{**said, "name": name, "version": version, "start": start}).checked()  # type: ignore[arg-type]
     demo = shipped.folder(shipped.EXPERIMENTS) / f"{shipped.DEMO}.yaml"
     found = starter.files(service, demo.read_text())
     there = [str(folder / path) for path in found if (folder / path).exists()]
     if there:
         raise UsageError(f"{', '.join(there)}: there already; choose another --dir, or remove what is there")
     for path, text in found.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
+        try:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        except OSError as error:
+            raise UsageError(f"{folder / path}: cannot be written: {error.strerror}; choose another --dir") from error
         click.echo(f"wrote {folder / path}")
     click.echo(f"\nnext: harness doctor --target {folder}/targets/{name}.yaml    # starts it and tries every part once")
     click.echo(f"then: harness run {folder}/{name}-5xx.yaml")

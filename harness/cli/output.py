@@ -5,6 +5,7 @@ With --json stdout has objects alone, and every word for people goes to stderr.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -80,8 +81,9 @@ class Output:
 
 
 def tell(text: str) -> None:
-    """A word beside the output."""
-    click.echo(f"harness: {text}", err=True)
+    """A word beside the output; nobody's to hear where stderr is gone."""
+    with contextlib.suppress(OSError):
+        click.echo(f"harness: {text}", err=True)
 
 
 def shown(run_dir: Path) -> Path:
@@ -90,8 +92,9 @@ def shown(run_dir: Path) -> Path:
 
 
 def write_while_read(line: str) -> None:
-    """To stdout until its reader has gone, and from then on to nobody: that must end no trial."""
+    """To stdout until its reader has gone (a pipe, a terminal, room on a disk), and from then on to nobody: that must
+    end no trial."""
     try:
         click.echo(line)
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,7 +6,6 @@ Nobody recorded evidence, so there is no PASS: exit code 1 where the experiment 
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from harness.errors import EXIT_SIGINT, UsageError
+from harness.errors import UsageError
 from harness.evidence.finding import EXIT_CODES, Verdict
 
 _OURS: Final = "harness.chaos.control"
@@ -27,7 +26,8 @@ def is_plain(document: object) -> bool:
     """Whether it is an experiment that does not ask for the harness: neither our control nor our extension."""
     if not isinstance(document, Mapping) or "method" not in document:
         return False
-    extensions = [one for one in document.get("extensions") or [] if isinstance(one, Mapping)]
+    listed = document.get("extensions")
+    extensions = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
     return not any(str(one.get("name", "")).startswith("harn") for one in extensions) and _OURS not in json.dumps(
         document.get("controls") or [], default=str
     )
@@ -35,21 +35,22 @@ def is_plain(document: object) -> bool:
 
 def run(experiment: Path, journal: Path) -> int:
     """Run it with Chaos Toolkit's own output; then what it said and what nobody judged."""
+    from harness.cli.run import Interrupt
+    from harness.drive.guard.processes import die_with_parent
+
     if journal.exists():
         raise UsageError(f"{journal}: exists already, and its journal would go there: move it away")
     click.echo(f"harness: {experiment} is a plain Chaos Toolkit experiment: it is run, and no trial is opened for it")
     sys.stdout.flush()  # the child writes to the same place
     argv = [sys.executable, "-m", "chaostoolkit", "--no-version-check", "--no-log-file", "run"]
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the child, which rolls back
-    try:
-        code = subprocess.run(
-            [*argv, "--journal-path", str(journal), str(experiment)],
-            stdin=subprocess.DEVNULL,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            check=False,
-        ).returncode
-    finally:
-        signal.signal(signal.SIGINT, heard)
+    child = subprocess.Popen(
+        [*argv, "--journal-path", str(journal), str(experiment)],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # a terminal's Ctrl-C comes by way of this process, once
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread here
+    )
+    interrupt = Interrupt(child)
+    code = child.wait()
     told: dict[str, Any] = json.loads(journal.read_text()) if journal.exists() else {}
     status, deviated = str(told.get("status", "")), bool(told.get("deviated"))
     unmet = [
@@ -64,4 +65,4 @@ def run(experiment: Path, journal: Path) -> int:
     click.echo(f"Not judged, since nobody recorded evidence: {_CHECKS}.")
     click.echo(f"To have it judged, add the control {_OURS} and an `extensions` entry: harness run --help, README.")
     click.echo(f"verdict: {verdict} {journal}")
-    return EXIT_SIGINT if status == "interrupted" else EXIT_CODES[verdict]
+    return interrupt.exit_code or EXIT_CODES[verdict]

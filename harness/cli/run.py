@@ -106,13 +106,13 @@ def _run_child(experiment: Path, settings: Settings, folder: Path, shows: output
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread here
         )
-        interrupt = _Forward(child)
+        interrupt = Interrupt(child)
         _follow(child, word, interrupt, shows)
     told = json.loads(word.read_text()) if word.exists() else {}
     return _ended(told, interrupt.exit_code, folder / "chaos.log", settings, shows)
 
 
-class _Forward:
+class Interrupt:
     """Takes SIGINT and SIGTERM; the first goes to the child as SIGUSR1, which ends an experiment with its rollbacks."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
@@ -125,11 +125,11 @@ class _Forward:
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.exit_code == 0:
             self.exit_code = EXIT_SIGINT if number == signal.SIGINT else EXIT_SIGTERM
+            self._child.send_signal(signal.SIGUSR1)  # first: a word may go to a reader that is gone
             self.tell("interrupted: healing, stopping and judging what there is")
-            self._child.send_signal(signal.SIGUSR1)
 
 
-def _follow(child: subprocess.Popen[bytes], word: Path, interrupt: _Forward, shows: output.Output) -> None:
+def _follow(child: subprocess.Popen[bytes], word: Path, interrupt: Interrupt, shows: output.Output) -> None:
     """Show the trial until the child has ended."""
     from harness.drive.live import Live
 

@@ -21,7 +21,7 @@ from harness.drive.guard.client import await_condition
 from harness.drive.prepare import ReadyTarget
 from harness.drive.stack import rules
 from harness.drive.stack.spec import Endpoints
-from harness.drive.target.port import Instance, LoadKit, Profile, ReadBackWanted, Request, TargetKit
+from harness.drive.target.port import Instance, Profile, ReadBackWanted, Request, TargetKit
 from harness.errors import DriveError
 
 CALL_S_MAX: Final = 10.0
@@ -81,8 +81,10 @@ def examine(ready: ReadyTarget, endpoints: Endpoints) -> Iterator[Row]:
     for what, ask in parts:
         try:
             yield Row(what, True, ask(given))
-        except (DriveError, httpx.HTTPError) as error:
-            yield Row(what, False, str(error))
+        except (DriveError, httpx.HTTPError, httpx.InvalidURL, TypeError, ValueError) as error:
+            yield Row(
+                what, False, f"{type(error).__name__}: {error}" if not isinstance(error, DriveError) else str(error)
+            )
 
 
 def _identity(given: Examined) -> str:
@@ -99,7 +101,7 @@ def _identity(given: Examined) -> str:
 def _operations(given: Examined) -> str:
     """Each kind once through stable and once through the canary; each write then read back through stable."""
     load = given.kit.build_load(given.profile, seed=0)
-    sent: dict[str, Request] = {}
+    sent: dict[str, tuple[str, Request]] = {}
     index = 0
     for instance in (given.stable, given.canary):
         for kind in given.profile.kinds:
@@ -107,9 +109,9 @@ def _operations(given: Examined) -> str:
             request = load.request(index, kind.name, float(index), op_id)
             _send(instance, request, op_id, kind.name)
             if kind.writes:
-                sent[op_id] = request
+                sent[op_id] = kind.name, request
             index += 1
-    _found_again(given, load, sent)
+    _found_again(given, sent)
     return f"{index} requests, {len(sent)} writes of them read back unchanged"
 
 
@@ -122,18 +124,22 @@ def _send(instance: Instance, request: Request, op_id: str, kind: str) -> None:
         timeout=CALL_S_MAX,
         trust_env=False,
     )
-    if not 200 <= answer.status_code < 400:
+    if not answer.is_success:
         raise DriveError(
             f"{kind}: {request.method} {request.path} at {instance.name}: {answer.status_code} "
             f"{answer.text[:200].strip()}; wanted 2xx: mend the operation in the kit"
         )
 
 
-def _found_again(given: Examined, load: LoadKit, sent: Mapping[str, Request]) -> None:
-    kinds = [kind.name for kind in given.profile.kinds if kind.writes]
-    wanted = ReadBackWanted(given.run_id, tuple((kind, one.key) for kind in kinds for one in sent.values()))
-    found = {one.op_id: one for one in given.kit.read_back(given.stable, wanted)}
-    for op_id, request in sent.items():
+def _found_again(given: Examined, sent: Mapping[str, tuple[str, Request]]) -> None:
+    """Each write as it was sent, and one that never was nowhere: a read that cannot say no proves nothing."""
+    kind = next(iter(sent.values()))[0]
+    never = f"{given.run_id}-{len(sent) + 1_000_000}"
+    pairs = [*((kind, one.key) for kind, one in sent.values()), (kind, never)]
+    found = {one.op_id: one for one in given.kit.read_back(given.stable, ReadBackWanted(given.run_id, tuple(pairs)))}
+    if never in found:
+        raise DriveError(f"{kind}: {never} was never sent and is read back: mend read_back, or what it asks")
+    for op_id, (_, request) in sent.items():
         if op_id not in found:
             raise DriveError(f"{request.method} {request.path} ({op_id}) was acknowledged and is not read back")
         if found[op_id].payload_hash != request.payload_hash:

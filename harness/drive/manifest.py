@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -16,12 +17,14 @@ import psutil
 import harness
 from harness import clock
 from harness.drive import faults
-from harness.drive import target as targets
 from harness.drive.prepare import Prepared
 from harness.drive.stack import binaries, local, rules
+from harness.drive.target.declared import DeclaredKit
 from harness.drive.target.port import Profile
 from harness.evidence.format import RUN_FORMAT
 from harness.plan.experiment import FaultPlan
+from harness.plan.kit import KitFile
+from harness.settings import HIDDEN
 
 _PACKAGES = ("locust", "chaostoolkit", "chaostoolkit-lib", "geventhttpclient", "pyarrow", "numpy")
 
@@ -71,7 +74,7 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
         "plant": experiment.plant,
         "control_of": prepared.settings["control_of"],
         "components": components(prepared),
-        "durability": {"fsync": "on", "synchronous_commit": "on"},
+        "durability": {"fsync": "on", "synchronous_commit": "on"} if prepared.kit.needs_postgres else {},
         "host": host(),
         "command": command,
         "settings": prepared.settings.documented(),
@@ -88,12 +91,27 @@ def fault_of(plan: FaultPlan | None) -> dict[str, Any] | None:
 
 
 def kit_of(prepared: Prepared) -> dict[str, Any]:
-    """What knows the service; with its text where it is a file."""
+    """What knows the service; with its content where it is a file."""
     kit, name = prepared.kit, prepared.target.kit
     told: dict[str, Any] = {"name": kit.name, "has_store": kit.has_store}
-    if targets.is_file(name):
-        told |= {"path": name, "text": Path(name).read_text()}
+    if isinstance(kit, DeclaredKit):
+        text = Path(name).read_text()
+        told |= {
+            "path": name,
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "document": without_secrets(kit.file),
+            "data_goes_with_trial": kit.file.keeps_its_data_here,
+        }
     return told
+
+
+def without_secrets(file: KitFile) -> Any:
+    """The kit file with the values of variables and headers hidden: a run directory is made to be shown."""
+    document = msgspec.to_builtins(file)
+    document["env"] = dict.fromkeys(document["env"], HIDDEN)
+    for operation in document["operations"].values():
+        operation["headers"] = dict.fromkeys(operation["headers"], HIDDEN)
+    return document
 
 
 def load_of(profile: Profile, seed: int) -> dict[str, Any]:

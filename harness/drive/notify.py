@@ -1,7 +1,7 @@
 """Telling people, through apprise: one URL a receiver (slack://, mailto://, discord://, json://, ...).
 
-A URL is a secret: it is given by the environment or the command line, appears nowhere in a run directory, and a
-message about it names it without its credentials.
+A URL is a secret in each of its parts: it is given by the environment or the command line, appears in no run directory
+and in no message.
 
     mailtos://user:password@mail.example.org?to=team@example.org
     slack://TokenA/TokenB/TokenC/#releases
@@ -20,7 +20,7 @@ from harness.errors import MissingPartError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One receiver, named without its credentials, and whether it took the message."""
+    """One receiver, by place and kind alone (any part of its URL may be a secret), and whether it took the message."""
 
     receiver: str
     took_it: bool
@@ -50,8 +50,8 @@ def tell(receivers: Sequence[Any], title: str, body: str, *, bad: bool) -> list[
     kind = NotifyType.FAILURE if bad else NotifyType.SUCCESS
     return [
         Told(
-            one.url(privacy=True),
+            f"receiver {place} ({one.service_name})",
             bool(one.notify(body=body, title=title, notify_type=kind, body_format=NotifyFormat.MARKDOWN)),
         )
-        for one in receivers
+        for place, one in enumerate(receivers, 1)
     ]

@@ -113,6 +113,7 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
     experiment = _overridden(experiment, settings)
     target = with_kit_found(target, target_path)
     kit = targets.load_kit(target.kit)
+    _check_second_read(target, kit, str(target_path))
     profile = _profile(kit, experiment)
     assert isinstance(target_document, Mapping)
     return Prepared(
@@ -148,7 +149,18 @@ def prepare_target(settings: Settings, path: Path) -> ReadyTarget:
     if target is None:
         raise InvalidFileError(str(path), problems.found)
     target = with_kit_found(target, path)
-    return ReadyTarget(target=target, kit=targets.load_kit(target.kit), binaries=find_binaries(settings))
+    kit = targets.load_kit(target.kit)
+    _check_second_read(target, kit, str(path))
+    return ReadyTarget(target=target, kit=kit, binaries=find_binaries(settings))
+
+
+def _check_second_read(target: Target, kit: TargetKit, path: str) -> None:
+    """Without the store the writes are looked for through two instances, which must not be one."""
+    if not kit.has_store and target.stack.stable_instances < 2:
+        raise UsageError(
+            f"{path}: stack.stable_instances is {target.stack.stable_instances}: kit {kit.name!r} reaches no store, so "
+            "writes are looked for through two instances of stable; make it 2"
+        )
 
 
 def with_kit_found(target: Target, path: Path) -> Target:

@@ -38,7 +38,7 @@ SUITE_FORMAT: Final = "harness/suite/1"
 
 class Outcome(StrEnum):
     """What one operation did. ok: a 2xx or 3xx read to its end. failed: surely without effect (a refused
-    connection; a 4xx; a 5xx that carries the injector's mark, which is raised before the handler).
+    connection; a 4xx; a 5xx with the mark of a fault that answers before the handler, and calls none).
     unknown: anything else, so a time-out, a reset after sending, any other 5xx."""
 
     OK = "ok"

@@ -93,9 +93,14 @@ def _processes(facts: Facts, running: list[str]) -> Rule:
 
 
 def _test_rows(facts: Facts) -> Rule:
-    if not facts.has_store:
-        says = "The kit reaches no store: the service's data lay in a folder of the trial, which went with it"
+    if not facts.has_store and facts.evidence.manifest["kit"].get("data_goes_with_trial"):
+        says = "The kit reaches no store: the service kept its data in a folder of the trial, which went with it"
         return witness("test_rows", Verdict.PASS, says)
+    if not facts.has_store:
+        says = (
+            "The kit reaches no store and the service has a place of its own for its data: nobody looked for test rows"
+        )
+        return witness("test_rows", Verdict.INCONCLUSIVE, says)
     purged = facts.evidence.of(Kind.PURGED)
     if not purged or int(purged[-1].data["rows_left"]) < 0:
         return witness("test_rows", Verdict.INCONCLUSIVE, "The purge of the test rows never came to its end")

@@ -30,6 +30,7 @@ for what can be a witness, `<term>_op_ids`, at most ten; `loss_rate_detectable`;
 
 A kit that reaches no store (`kit.has_store` of the manifest) reads through a second instance of stable in its
 place. That shows a write that only one of them gives, and not one that the store keeps and neither of them does.
+Read one by one, a write that is there twice, or was never attempted, does not show, and nothing has an order.
 
 Not covered: reads during the trial (stale and regressed ones), lost updates of conditional writes.
 """
@@ -103,8 +104,8 @@ def check(facts: Facts) -> Finding:
         "loss_rate_detectable": rate_detectable(canary_count),
         **_broken(facts.evidence.invariants),
     }
-    where = "there" if facts.has_store else "given by two instances of stable"
-    well = f"All {int(ledger.acked.sum())} acknowledged writes are {where}, once, unchanged and in order"
+    how = "there, once, unchanged and in order" if facts.has_store else "given by two instances of stable, unchanged"
+    well = f"All {int(ledger.acked.sum())} acknowledged writes are {how}"
     return finding(ID, rules, measured, well)
 
 

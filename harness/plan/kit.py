@@ -23,6 +23,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -38,7 +39,10 @@ _WORD = re.compile(r"\{([a-z_]*)\}")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SHARES_OFF_MAX = 1e-6
 
-Path = Annotated[str, msgspec.Meta(pattern="^/")]
+Path = Annotated[str, msgspec.Meta(pattern="^/[!-~]*$")]  # printable ASCII; anything else is to be quoted
+METRICS_PATH = "/metrics"
+OP_ID_HEADER = "x-request-id"
+_HEADER = re.compile(r"^[\x20-\x7e]*$")
 
 
 class ReadBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +101,11 @@ class KitFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: Mapping[str, str] = {}
     version: Version | None = None
 
+    @property
+    def keeps_its_data_here(self) -> bool:
+        """Whether the service is told the trial's own folder, so that its data goes with it."""
+        return any("{data_dir}" in text for text in (*self.start, *self.env.values()))
+
 
 def parse(document: object, path: str, lines: Mapping[str, int]) -> tuple[KitFile | None, Problems]:
     """Check a loaded kit file. None when `problems.found` is not empty."""
@@ -105,6 +114,7 @@ def parse(document: object, path: str, lines: Mapping[str, int]) -> tuple[KitFil
     if kit is None:
         return None, problems
     _check_words(kit, problems)
+    _check_paths(kit, problems)
     _check_mix(kit, problems)
     for name, operation in kit.operations.items():
         _check_write(name, operation, problems)
@@ -126,13 +136,32 @@ def texts(value: object) -> Iterator[str]:
 
 
 def _check_words(kit: KitFile, problems: Problems) -> None:
-    for text in (*kit.start, *kit.env.values()):
+    given = (*kit.start, *kit.env.values())
+    for text in given:
         _check_text(text, PROCESS_WORDS, "start" if text in kit.start else "env", problems)
-    if not any("{port}" in text for text in (*kit.start, *kit.env.values())):
+    if not any("{port}" in text for text in given):
         problems.add("start", "has no {port}: the service must listen on the port that it is given")
+    if not any(word in text for text in given for word in ("{version}", "{track}")):
+        problems.add("start", "has neither {version} nor {track}: stable and canary would be one program")
     for name, operation in kit.operations.items():
-        for text in (operation.path, *operation.headers.values(), *texts(operation.body)):
+        path = (operation.read_back.path,) if operation.read_back else ()
+        for text in (operation.path, *path, *operation.headers.values(), *texts(operation.body)):
             _check_text(text, REQUEST_WORDS, f"operations.{name}", problems)
+
+
+def _check_paths(kit: KitFile, problems: Problems) -> None:
+    """The sidecar neither counts nor breaks what it answers itself, nor what says whether the service is ready."""
+    if "?" in kit.ready or "{" in kit.ready or kit.ready == METRICS_PATH:
+        problems.add("ready", f"is {kit.ready!r}: must be a plain path, without a query, and not {METRICS_PATH}")
+    for name, operation in kit.operations.items():
+        if operation.path.partition("?")[0] in (kit.ready, METRICS_PATH):
+            what = f"is {operation.path!r}: no fault hits `ready` and {METRICS_PATH}, and nobody counts them"
+            problems.add(f"operations.{name}.path", what)
+        for header, value in operation.headers.items():
+            if header.lower() == OP_ID_HEADER:
+                problems.add(f"operations.{name}.headers", f"{header} is the load's own: it carries the op_id")
+            elif not _HEADER.match(value):
+                problems.add(f"operations.{name}.headers", f"{header} is {value!r}: must be plain ASCII in one line")
 
 
 def _check_text(text: str, known: tuple[str, ...], place: str, problems: Problems) -> None:
@@ -149,8 +178,16 @@ def _check_mix(kit: KitFile, problems: Problems) -> None:
         problems.add("operations", "none writes: a drill must be able to lose something")
 
 
+def _check_body(name: str, operation: Operation, problems: Problems) -> None:
+    try:
+        json.dumps(operation.body, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        problems.add(f"operations.{name}.body", f"is no JSON: {error}; quote dates")
+
+
 def _check_write(name: str, operation: Operation, problems: Problems) -> None:
     place = f"operations.{name}"
+    _check_body(name, operation, problems)
     if not operation.is_write:
         if operation.read_back is not None:
             problems.add(f"{place}.read_back", "stands at an operation that does not write")
@@ -164,6 +201,11 @@ def _check_write(name: str, operation: Operation, problems: Problems) -> None:
     if not operation.read_back.is_one_by_one and not operation.read_back.id:
         problems.add(f"{place}.read_back", "reads all at once and has no `id`: name the field that holds the op_id")
     sent = operation.body or {}
+    compared = operation.read_back.compare or tuple(sent)
+    own = any(word in text for field in compared for text in texts(sent.get(field)) for word in ("{op_id}", "{index}"))
+    if operation.read_back.is_one_by_one and not operation.read_back.id and not own:
+        what = "compares nothing that only this write has: name the `id` field, or compare one with {op_id} or {index}"
+        problems.add(f"{place}.read_back", what)
     for field in operation.read_back.compare:
         if field not in sent:
             problems.add(f"{place}.read_back.compare", f"{field!r} is not in the body; {nearest(field, sent)}")

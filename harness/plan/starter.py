@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import yaml
 
 from harness.errors import UsageError
+from harness.plan import kit as kit_files
 
 NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 _RATE_RPS = 60  # one busy process of an interpreted language answers so many on a shared core
@@ -44,6 +45,9 @@ class Service:
             *([] if _is_object(self.write_body) else [f"write body {self.write_body!r}: no JSON object"]),
             *([] if not self.version or " " in self.version else [f"version {self.version!r}: /path field"]),
         ]
+        if not wrong:
+            _, problems = kit_files.parse(yaml.safe_load(_kit(self)), "the kit file", {})
+            wrong = [problem.removeprefix("the kit file: ") for problem in problems.found]
         if wrong:
             raise UsageError("\n  ".join(("the service cannot be described like this", *wrong)))
         return self

@@ -72,8 +72,9 @@ def _losses(manifest: Mapping[str, Any], checks: Mapping[str, Finding]) -> Itera
     if not manifest.get("kit", {}).get("has_store", True):
         yield (
             "The store itself was not read: writes were looked for through two instances of stable, so one that it "
-            "keeps and no instance gives, or that only it would show changed, is not seen."
+            "keeps and no instance gives, or that only it would show changed, is not seen. Order is not known."
         )
+        yield "Metrics and rules were the drill's own, so nothing is proven of the alerts that this service has."
     if check is not None:
         yield (
             "Writes were looked for once, at the end: reads that were stale in between, and updates that overwrote "

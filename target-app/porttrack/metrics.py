@@ -4,7 +4,7 @@
     http_requests_in_flight                               fault_injected_total{fault}
     porttrack_build_info{version} 1                       process_cpu_seconds_total, process_resident_memory_bytes, ...
 
-The process's own series know no version; a rule joins them with `porttrack_build_info` of the same scrape.
+The process's own series know no version; `porttrack_build_info` of the same scrape has it.
 A counter's series for 500 and 503 exists at 0 from the start: a rate cannot see the first increase of a series
 that is born at 1, and a canary's first errors are the ones an alert must see. `/health` and `/metrics` are not
 counted. There is no `instance` label: the scrape adds that, and a second one would be renamed.

@@ -1,6 +1,7 @@
 """Start the service, stand before it, end with it.
 
-Exit codes: 0 stopped as asked, once what was in flight has been answered; 1 the service ended by itself or could not
+Exit codes: 0 stopped as asked, once what was in flight has been answered; -9 (SIGKILL) where the service would not end
+and was killed; 1 the service ended by itself or could not
 be started, or a port could not be had (the last line of the log says which); 2 wrong arguments.
 """
 
@@ -22,7 +23,7 @@ from sidecar.proxy import Proxy
 from sidecar.service import Identity, build
 
 TOKEN_VARIABLE: Final = "SIDECAR_CONTROL_TOKEN"  # a command line is everybody's to read
-STOP_S_MAX: Final = 2.0
+STOP_S_MAX: Final = 5.0
 FINISH_S_MAX: Final = 8
 _PR_SET_PDEATHSIG: Final = 1
 _log = logging.getLogger("sidecar")
@@ -90,9 +91,11 @@ async def _serve(given: argparse.Namespace, environment: Mapping[str, str]) -> i
         ended_by_itself = await _until_over(service, stop)
         await _finish(servers, serving)
         await proxy.close()
-        await _end(service)
+        was_killed = await _end(service)
     if ended_by_itself:
         _log.error("%s: the service ended by itself with %s: %s", given.name, service.returncode, given.service[0])
+    if was_killed:  # say it by the only code that a process which was killed can have
+        os.kill(os.getpid(), signal.SIGKILL)
     return 1 if ended_by_itself else 0
 
 
@@ -112,16 +115,24 @@ async def _finish(servers: Sequence[Server], serving: Sequence[asyncio.Task[None
         await task
 
 
-async def _end(service: asyncio.subprocess.Process) -> None:
-    if service.returncode is not None:
-        return
-    service.terminate()
-    try:
-        await asyncio.wait_for(service.wait(), STOP_S_MAX)
-    except TimeoutError:
-        _log.warning("the service did not end within %g s of SIGTERM and is killed", STOP_S_MAX)
-        service.kill()
-        await service.wait()
+async def _end(service: asyncio.subprocess.Process) -> bool:
+    """End the service and whatever a wrapper of it has left; whether it had to be killed."""
+    was_killed = False
+    if service.returncode is None:
+        _signal_group(service.pid, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(service.wait(), STOP_S_MAX)
+        except TimeoutError:
+            was_killed = True
+            _log.warning("the service did not end within %g s of SIGTERM and is killed", STOP_S_MAX)
+    _signal_group(service.pid, signal.SIGKILL)  # and what a wrapper of it has left
+    await service.wait()
+    return was_killed
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ _HOP_BY_HOP: Final = frozenset(
         b"trailer", b"transfer-encoding", b"upgrade",
     }
 )  # fmt: skip
+# Who answered and what was injected is the sidecar's word alone; of a repeated header the load takes the first.
+_OURS: Final = frozenset({b"x-service-version", b"x-service-instance", b"x-fault-injected"})
 _BODILESS: Final = frozenset({204, 304})
 _BOUNDS: Final = {"timeout": httpx.Timeout(ANSWER_S_MAX, connect=CONNECT_S_MAX, pool=None).as_dict()}
 Headers = list[tuple[bytes, bytes]]
@@ -46,9 +48,14 @@ class Proxy:
         body = await read_body(request, BODY_BYTES_MAX) if _has_body(request) else b""
         query = request.scope["query_string"]
         path = request.scope["raw_path"] + (b"?" + query if query else b"")  # as it came, quoted or not
-        url = self._url.copy_with(raw_path=path)
         # Made by hand: the client's own way of making one adds headers of its own.
-        sent = httpx.Request(request.method, url, headers=_kept(request.headers.raw), content=body, extensions=_BOUNDS)
+        sent = httpx.Request(
+            request.method,
+            self._url,
+            headers=_kept(request.headers.raw),
+            content=body,
+            extensions={**_BOUNDS, "target": path},  # an httpx.URL would quote it and take its dots out
+        )
         try:
             answer = await self._client.send(sent, stream=True)
             try:
@@ -75,7 +82,8 @@ def _answered(method: str, answer: httpx.Response, content: bytes) -> Response:
     handed_on = Response(content, status_code=answer.status_code)
     said = answer.headers.get("content-length", "0") if method == "HEAD" else str(len(content))
     length = [] if answer.status_code in _BODILESS else [(b"content-length", said.encode())]
-    handed_on.raw_headers = [*_kept(answer.headers.raw), *length]
+    said_by_it = [pair for pair in _kept(answer.headers.raw) if pair[0].lower() not in _OURS]
+    handed_on.raw_headers = [*said_by_it, *length]
     return handed_on
 
 

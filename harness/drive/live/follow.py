@@ -61,9 +61,20 @@ class Live:
         """Hand on what is new; what several files have of one look comes in order."""
         self._learn_versions()
         for event in self._new():
+            self._hand_on(event)
+        self._view.refresh(self._state, clock.monotonic_ns())
+
+    def _hand_on(self, event: Event) -> None:
+        """An event that lacks what it should have is shown as an error: whoever wrote it must not end who watches."""
+        try:
             self._state = self._state.after(event)
             self._view.event(self._state, event)
-        self._view.refresh(self._state, clock.monotonic_ns())
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"a {event.kind} event cannot be shown: {type(error).__name__}: {error}"
+            says = {"where": f"timeline of {event.source}", "message": message}
+            broken = Event(t_ns=event.t_ns, source="watcher", kind=Kind.ERROR, data=says)
+            self._state = self._state.after(broken)
+            self._view.event(self._state, broken)
 
     def _new(self) -> list[Event]:
         for path in (self._run_dir / "timeline").glob("*.ndjson"):

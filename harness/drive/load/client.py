@@ -33,6 +33,7 @@ from harness.evidence.format import Outcome, VersionSource
 from harness.plan.target import Headers, Versions
 
 OP_ID_HEADER: Final = "x-request-id"
+WITHOUT_EFFECT: Final = frozenset({"http_5xx"})  # marks of faults that answer and call no handler
 # What sending or reading may raise. Anything else is a mistake in a kit or in this file, and ends the load loudly.
 # HTTPException is the base of the client's parse errors; gevent.Timeout is our own bound on the whole operation.
 _NO_ANSWER: Final = (OSError, HTTPException, gevent.Timeout)
@@ -56,11 +57,12 @@ class Answer:
 def outcome_of_status(status: int, fault_mark: str) -> Outcome:
     """Outcome of an answer that was read to its end.
 
-    A 5xx is failed only with the injector's mark, which is raised before the handler; any other may have had an effect.
+    A 5xx is failed only with the mark of a fault that answers in the handler's place; any other may have had an effect,
+    also one that a fault has only delayed.
     """
     if 200 <= status < 400:
         return Outcome.OK
-    if 400 <= status < 500 or (status >= 500 and fault_mark):
+    if 400 <= status < 500 or (status >= 500 and fault_mark in WITHOUT_EFFECT):
         return Outcome.FAILED
     return Outcome.UNKNOWN
 

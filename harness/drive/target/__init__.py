@@ -39,9 +39,9 @@ def read_kit(path: Path, **kwargs: Any) -> TargetKit:
     try:
         text = path.read_text()
         document = yaml.safe_load(text)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}; `kit:` of the target names this file") from error
-    except yaml.YAMLError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}; `kit:` of the target names this file") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidFileError(str(path), [f"{path}: not YAML: {error}"]) from error
     kit, problems = kit_files.parse(document, str(path), yaml_lines(text))
     if kit is None:

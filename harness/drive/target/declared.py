@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CALL_S_MAX: Final = 5.0
 READS_AT_ONCE: Final = 6
-STOP_S_MAX: Final = 12.0  # what is in flight has 8 s, the service itself 2 s
+STOP_S_MAX: Final = 15.0  # what is in flight has 8 s, the service itself 5 s
 JSON_HEADERS: Final = {"content-type": "application/json"}
 
 
@@ -77,7 +77,7 @@ class DeclaredKit:
         return ProcessSpec(
             name=one.name,
             argv=(
-                *(place.python, "-m", "sidecar", *options, *(part for pair in numbers for part in pair)),
+                *(place.python, "-P", "-m", "sidecar", *options, *(part for pair in numbers for part in pair)),
                 *("--", *(filled(part, words) for part in self.file.start)),
             ),
             env={
@@ -135,35 +135,39 @@ class DeclaredKit:
                     op_ids = [key for one, key in wanted.writes if one == kind]
                     yield from self._each(client, instance, kind, operation, op_ids)
                 else:
-                    yield from self._all(client, instance, kind, operation, wanted.run_id)
+                    yield from self._all(client, instance, kind, operation, wanted)
 
     def _each(
         self, client: httpx.Client, instance: Instance, kind: str, operation: Operation, op_ids: Sequence[str]
     ) -> Iterator[StoredWrite]:
         how = _how(operation)
 
-        def ask(op_id: str) -> StoredWrite | None:
-            words = {"op_id": op_id, "run_id": _run_of(op_id)}
+        def ask(op_id: str) -> list[StoredWrite]:
+            words = {"op_id": op_id, "run_id": _run_of(op_id), "index": op_id.rpartition("-")[2]}
             answer = _asked(client, f"{instance.url}{filled_path(how.path, words)}", (200, 404))
             if answer.status_code == 404:
-                return None
-            return _stored(kind, operation, _at(_json(answer), how.items, answer.url), op_id, str(answer.url))
+                return []
+            found = _at(_json(answer), how.items, answer.url)
+            rows = found if isinstance(found, list) else [found]  # a search gives a list, which may be empty
+            return [_stored(kind, operation, row, op_id, str(answer.url)) for row in rows]
 
         # A service that writes its answer in two parts takes 40 ms for each (Nagle waits for a delayed ACK).
         with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="read-back") as pool:
-            yield from filter(None, pool.map(ask, op_ids))
+            for rows in pool.map(ask, op_ids):
+                yield from rows
 
     def _all(
-        self, client: httpx.Client, instance: Instance, kind: str, operation: Operation, run_id: str
+        self, client: httpx.Client, instance: Instance, kind: str, operation: Operation, wanted: ReadBackWanted
     ) -> Iterator[StoredWrite]:
         how = _how(operation)
-        answer = _asked(client, f"{instance.url}{filled_path(how.path, {'run_id': run_id})}")
+        answer = _asked(client, f"{instance.url}{filled_path(how.path, {'run_id': wanted.run_id})}")
         rows = _at(_json(answer), how.items, answer.url)
         if not isinstance(rows, list):
             raise DriveError(f"GET {answer.url}: {how.items or 'the answer'} is {type(rows).__name__}, wanted a list")
+        kinds = {key: one for one, key in wanted.writes}  # one list may hold the writes of several kinds
         for row in rows:
             op_id = str(_at(row, how.id, answer.url))
-            if op_id.startswith(f"{run_id}-"):
+            if op_id.startswith(f"{wanted.run_id}-") and kinds.get(op_id, kind) == kind:
                 yield _stored(kind, operation, row, op_id, str(answer.url))
 
     def quiesce(self, instances: Sequence[Instance], store_dsn: str) -> Quiescence:
@@ -232,8 +236,17 @@ def _compared(operation: Operation) -> tuple[str, ...]:
 
 def _hash_of(content: Mapping[str, Any], fields: Sequence[str]) -> str:
     """Of the compared fields by name; one that is not there counts as null."""
-    chosen = {name: content.get(name) for name in fields}
+    chosen = {name: _plain(content.get(name)) for name in fields}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """With whole numbers as integers: JSON has one kind of number, and many a service gives 10 for 10.0."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _stored(kind: str, operation: Operation, row: Any, op_id: str, url: str) -> StoredWrite:
@@ -273,7 +286,7 @@ def _asked(client: httpx.Client, url: str, wanted: tuple[int, ...] = (200,)) -> 
 
     try:
         answer = client.get(url)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DriveError(f"GET {url}: {type(error).__name__}: {error}; is the instance up? see logs/") from error
     if answer.status_code not in wanted:
         raise DriveError(f"GET {url}: {answer.status_code} {answer.text[:200].strip()}; wanted {wanted[0]}")

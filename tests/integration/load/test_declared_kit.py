@@ -108,6 +108,44 @@ def test_all_at_once_gives_only_the_runs_own_and_shows_duplicates(kit, instance)
     assert {sent.payload_hash} == {one.payload_hash for one in found}
 
 
+def test_two_kinds_in_one_list_are_told_apart(tmp_path, instance):
+    """A write comes back as the kind that it was, and once."""
+    mark = f'mark: {{method: POST, path: /marks, share: 0.25, body: {{id: "{{op_id}}", text: "mark"}}, {ALL}}}'
+    text = FILE.replace("READ_BACK", ALL).replace("  look:", f"  {mark}\n  look:")
+    text = text.replace('path: "/notes?of={run_id}", share: 0.5', 'path: "/notes?of={run_id}", share: 0.25')
+    path = tmp_path / "two.kit.yaml"
+    path.write_text(text)
+    kit = load_kit(str(path))
+    Notes.answers = {f"/notes?run={RUN}": (200, {"page": {"notes": [note(0), {"id": f"{RUN}-1", "text": "mark"}]}})}
+    wanted = ReadBackWanted(RUN, (("keep", f"{RUN}-0"), ("mark", f"{RUN}-1")))
+    assert [("keep", f"{RUN}-0"), ("mark", f"{RUN}-1")] == [
+        (one.kind, one.op_id) for one in kit.read_back(instance, wanted)
+    ]
+
+
+def test_a_search_gives_none_one_or_two(kit, instance):
+    """A list as the answer of a read of one: empty is absent, two are a duplicate."""
+    Notes.answers = {
+        f"/notes/{RUN}-0": (200, []),
+        f"/notes/{RUN}-1": (200, [note(1)]),
+        f"/notes/{RUN}-2": (200, [note(2), note(2)]),
+    }
+    wanted = ReadBackWanted(RUN, tuple(("keep", f"{RUN}-{index}") for index in range(3)))
+    found = [one.op_id for one in kit().read_back(instance, wanted)]
+    assert [f"{RUN}-1", f"{RUN}-2", f"{RUN}-2"] == found
+
+
+def test_a_whole_number_is_the_same_with_and_without_a_point(kit, instance):
+    """JSON has one kind of number: 4.0 for 4 is no other content, 4.5 is."""
+    wanted = ReadBackWanted(RUN, (("keep", f"{RUN}-4"),))
+    sent = kit().request(4, "keep", 0.0, f"{RUN}-4").payload_hash
+    hashes = []
+    for number in (4.0, 4.5):
+        Notes.answers = {f"/notes/{RUN}-4": (200, note(4, number=number))}
+        hashes += [one.payload_hash for one in kit().read_back(instance, wanted)]
+    assert [True, False] == [one == sent for one in hashes]
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
@@ -133,7 +171,7 @@ def test_each_instance_is_a_sidecar_with_the_service_behind_it(kit, tmp_path):
     own, service = process.argv[: process.argv.index("--")], process.argv[process.argv.index("--") + 1 :]
     assert ("serve", "--port", "3", "--release", "1.1", "--data", "/data") == service
     assert {"--port": "1", "--control-port": "2", "--upstream-port": "3", "--version": "1.1"}.items() <= dict(
-        zip(own[3::2], own[4::2], strict=True)
+        zip(own[4::2], own[5::2], strict=True)
     ).items()
     assert {"WHO": "canary-1/canary", "SIDECAR_CONTROL_TOKEN": "secret"} == process.env
     assert "secret" not in " ".join(process.argv)

@@ -24,6 +24,7 @@ VERSIONS = Versions(stable="1.0", canary="1.1")
         (range(400, 500), "http_4xx", Outcome.FAILED),
         (range(500, 600), "", Outcome.UNKNOWN),
         (range(500, 600), "http_5xx", Outcome.FAILED),
+        (range(500, 600), "latency", Outcome.UNKNOWN),  # the handler was called, later
         (range(100, 200), "", Outcome.UNKNOWN),
     ],
 )

@@ -10,10 +10,10 @@ from harness.plan.validate import yaml_lines
 
 TEXT = """\
 name: notes
-start: [python, notes.py, --port, "{port}", --data, "{data_dir}"]
+start: [python, notes.py, --port, "{port}", --release, "{version}", --data, "{data_dir}"]
 ready: /health
 operations:
-  keep: {method: POST, path: /notes, share: 0.4, body: {id: "{op_id}"}, read_back: {path: "/notes/{op_id}"}}
+  keep: {method: POST, path: /notes, share: 0.4, body: {id: "{op_id}", kind: one}, read_back: {path: "/notes/{op_id}"}}
   look: {method: GET, path: /notes, share: 0.6}
 profiles:
   M: {rate_rps: 60, users: 60}
@@ -52,6 +52,16 @@ def test_a_right_file_is_read():
         ('{path: "/notes/{op_id}"}', '{path: "/n/{op_id}", compare: [txt]}', "compare: 'txt' is not in the body"),
         ("path: /notes, share: 0.6", "path: notes, share: 0.6", "6: operations.look.path: is 'notes'"),
         ("name: notes", "name: My Notes", "1: name: is 'My Notes'"),
+        ('"{version}"', "one", "2: start: has neither {version} nor {track}: stable and canary would be one program"),
+        ('{path: "/notes/{op_id}"}}', '{path: "/notes/{op_id}", compare: [kind]}}', "compares nothing that only this"),
+        ('"/notes/{op_id}"}', '"/notes/{op_id}?n={indx}"}', "operations.keep: '/notes/{op_id}?n={indx}' has {indx}"),
+        ("ready: /health", "ready: /health?deep=1", "3: ready: is '/health?deep=1': must be a plain path"),
+        ("path: /notes, share: 0.6", "path: /health, share: 0.6", "operations.look.path: is '/health': no fault hits"),
+        ("path: /notes, share: 0.6", 'path: "/no tes", share: 0.6', "6: operations.look.path: is '/no tes'"),
+        ('id: "{op_id}"', 'id: "{op_id}", day: 2026-11-25', "5: operations.keep.body: is no JSON"),
+        ('id: "{op_id}"', 'id: "{op_id}", x: .nan', "5: operations.keep.body: is no JSON"),
+        ("share: 0.6", 'share: 0.6, headers: {X-Request-Id: "1"}', "X-Request-Id is the load's own"),
+        ("share: 0.6", 'share: 0.6, headers: {x-a: "1\\n2"}', "x-a is '1\\n2': must be plain ASCII in one line"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_place(old, new, line):

@@ -15,7 +15,7 @@ SHIPPED = Path(__file__).parents[3] / "experiments" / "canary-5xx.yaml"
 KNOWN = {"stack": ["local"], "router": ["envoy"], "controller": ["stepper"], "alerts": ["prometheus"], "kit": []}
 SERVICE = {
     "name": "notes",
-    "start": ("serve", "--port", "{port}"),
+    "start": ("serve", "--port", "{port}", "--release", "{version}"),
     "ready": "/health",
     "write": "POST /notes",
     "write_body": '{"id": "{op_id}"}',
@@ -48,6 +48,8 @@ def test_every_file_that_is_written_is_valid():
         ({"start": ()}, "start: the command line of the service is missing"),
         ({"canary": "1.0"}, "stable and canary are both '1.0'"),
         ({"write_body": "[1]"}, r"write body '\[1\]': no JSON object"),
+        ({"ready": "health"}, "ready: is 'health'"),
+        ({"read_back": "/items"}, "read_back: reads all at once and has no `id`"),
         ({"version": "/health"}, "version '/health': /path field"),
     ],
 )
