@@ -253,7 +253,8 @@ def _is_ours(text: str) -> bool:
 
     try:
         document = yaml.safe_load(text)  # JSON too, which YAML contains
-    except yaml.YAMLError:
+    # What PyYAML raises besides for a value such as the date 2020-13-01, and for what is nested too deep.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
         return "harness.chaos.control" in text
     extensions = document.get("extensions") if isinstance(document, dict) else None
     return isinstance(extensions, list) and any(

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from harness import settings as settings_module
 from harness.drive import alerts, faults, rollout, traffic
@@ -29,7 +28,7 @@ from harness.plan import experiment as experiments
 from harness.plan import target as target_files
 from harness.plan.experiment import RATE_RPS_MAX, Experiment, FaultPlan
 from harness.plan.target import Target
-from harness.plan.validate import Problems, nearest, yaml_lines
+from harness.plan.validate import Problems, nearest, parsed, yaml_lines
 from harness.settings import Settings
 
 STACKS = ("local",)
@@ -70,14 +69,7 @@ def read_document(path: Path) -> tuple[object, str]:
         raise UsageError(f"{path}: no such file{_neighbours(path)}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
-    try:
-        return (json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)), text
-    except json.JSONDecodeError as error:
-        raise InvalidFileError(str(path), [f"{path}:{error.lineno}: {error.msg}"]) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise InvalidFileError(str(path), [f"{path}{line}: not YAML: {getattr(error, 'problem', error)}"]) from error
+    return parsed(str(path), text), text
 
 
 def _neighbours(path: Path) -> str:

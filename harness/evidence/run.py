@@ -269,10 +269,11 @@ def _read_back(folder: Path) -> tuple[ReadBack, tuple[str, ...]]:
             problems.append(f"readback/{folder.name}/{meta_path.name}: {error}")
     if rows_path.exists():
         found, why = tables.read_parquet(rows_path)
-        if found is None or found.schema.names != READBACK.names:
-            why = why or f"columns are {found.schema.names if found else []}, format 1 has {READBACK.names}"
+        if found is not None:
+            found, why = tables.fit(found, READBACK)
+        if found is None:
             problems.append(f"readback/{folder.name}/{rows_path.name}: {why}")
             meta = {**meta, "complete": False}  # what it lacks proves nothing
         else:
-            table = found.cast(READBACK)
+            table = found
     return ReadBack(meta=meta, rows=tables.columns(table)), tuple(problems)

@@ -61,10 +61,11 @@ def read_folder(folder: Path, schema: pa.Schema) -> tuple[pa.Table, tuple[str, .
             continue
         if not whole:
             problems.append(f"{place}: cut after {table.num_rows} rows")
-        if table.schema.names != schema.names:
-            problems.append(f"{place}: columns are {table.schema.names}, format 1 has {schema.names}")
+        fitted, why = fit(table, schema)
+        if fitted is None:
+            problems.append(f"{place}: {why}")
             continue
-        tables.append(table.cast(schema))
+        tables.append(fitted)
     return (pa.concat_tables(tables) if tables else schema.empty_table()), tuple(problems)
 
 
@@ -74,6 +75,17 @@ def read_parquet(path: Path) -> tuple[pa.Table | None, str]:
         return pq.read_table(path), ""
     except (pa.ArrowInvalid, OSError) as error:
         return None, f"cannot be read, so no rows: {' '.join(str(error).split())}"
+
+
+def fit(table: pa.Table, schema: pa.Schema) -> tuple[pa.Table | None, str]:
+    """(the table in the types of `schema`, "") or (None, why its columns cannot be those)."""
+    if table.schema.names != schema.names:
+        return None, f"columns are {table.schema.names}, format 1 has {schema.names}"
+    try:
+        return table.cast(schema), ""
+    # ValueError alone is what a null in a column that allows none gives.
+    except (pa.ArrowNotImplementedError, ValueError) as error:
+        return None, f"has values that are not of format 1, so no rows: {' '.join(str(error).split())}"
 
 
 def columns(table: pa.Table) -> dict[str, np.ndarray[Any, Any]]:

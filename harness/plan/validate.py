@@ -8,6 +8,7 @@ name comes with the nearest known one.
 from __future__ import annotations
 
 import difflib
+import json
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import yaml
+
+from harness.errors import InvalidFileError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -46,6 +49,29 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"known: {', '.join(names)}{hint}"
+
+
+def parsed(path: str, text: str) -> object:
+    """The YAML text of a file, or JSON by the path's ending, as plain data; InvalidFileError with line and reason.
+
+    The line is left out where the parser does not tell it.
+    """
+    try:
+        document = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
+        yaml_lines(text)  # what holds itself by an alias loads, but nobody could walk it
+    except json.JSONDecodeError as error:
+        raise InvalidFileError(path, [f"{path}:{error.lineno}: {error.msg}"]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise InvalidFileError(path, [f"{path}{line}: not YAML: {getattr(error, 'problem', error)}"]) from error
+    except RecursionError as error:
+        raise InvalidFileError(path, [f"{path}: is nested too deep, or holds itself by an alias"]) from error
+    # What Python's types and PyYAML's constructors raise for a value such as the date 2020-13-01.
+    except (ValueError, LookupError, AttributeError) as error:
+        what = f"a value cannot be read: {type(error).__name__}: {error}"
+        raise InvalidFileError(path, [f"{path}: {what}; put it in quotes if it is meant as text"]) from error
+    return document
 
 
 def yaml_lines(text: str) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 Terms. An alert has a state at each sample of ALERTS and none between two evaluations; here it keeps a sample's state
 until the next evaluation is due. Of several sets of labels under one name the stronger state counts, firing before
-pending. It *resolved* where it no longer fires and Prometheus has later samples; without those nobody knows.
+pending. It *resolved* where it no longer fires and Prometheus has samples of anything when the next evaluations are
+due; without those nobody knows.
 
 Alerts that the experiment names come first and are shown even where they never had a state, then others that had one.
 Not covered: labels. The chain and the check `alert` ask for the canary's version; this only shows.
@@ -87,15 +88,17 @@ def _samples(evidence: Evidence) -> dict[str, dict[int, str]]:
 def _states(evidence: Evidence, states: dict[int, str], zero_ns: int) -> Iterator[State]:
     evaluation_s = float(evidence.manifest.get("timing", {}).get("evaluation_s", EVALUATION_S_DEFAULT))
     evaluation_ns = round(evaluation_s * NS_PER_S)
-    last_ns = int(evidence.samples["t_ns"].max()) if evidence.samples["t_ns"].size else 0
+    gap_ns = GAP_EVALUATIONS_MAX * evaluation_ns
+    sampled_ns = np.sort(evidence.samples["t_ns"])
     instants = sorted(states)
     start_ns = instants[0] if instants else 0
     for number, at_ns in enumerate(instants):
         next_ns = instants[number + 1] if number + 1 < len(instants) else None
-        near = next_ns is not None and next_ns - at_ns <= GAP_EVALUATIONS_MAX * evaluation_ns
+        near = next_ns is not None and next_ns - at_ns <= gap_ns
         if near and next_ns is not None and states[next_ns] == states[at_ns]:
             continue
         end_ns = next_ns if near and next_ns is not None else at_ns + evaluation_ns
-        ended = states[at_ns] == "firing" and not near and last_ns >= end_ns
+        seen = np.searchsorted(sampled_ns, end_ns + gap_ns, "right") > np.searchsorted(sampled_ns, end_ns)
+        ended = states[at_ns] == "firing" and not near and bool(seen)
         yield State(states[at_ns], (start_ns - zero_ns) / NS_PER_S, (end_ns - zero_ns) / NS_PER_S, ended)
         start_ns = next_ns if next_ns is not None else 0

@@ -116,7 +116,7 @@ def page(evidence: Evidence, findings: Findings) -> str:
         heads=seconds.HEADS,
         bins_max=BINS_MAX,
         **_waterfall(evidence, findings, drawing),
-        chain=_with_bars(chain_rows(findings, drawing.zero.t_ns), drawing.marks),
+        chain=_with_bars(chain_rows(evidence, findings, drawing.zero.t_ns), drawing.marks),
         chain_known=bool(drawing.marks),
         chain_unknown=_unknown_chain(findings),
         durations=duration_rows(evidence, findings),
@@ -241,15 +241,16 @@ def _measured(check: Finding) -> list[tuple[str, str]]:
     return [*shown, ("more", f"{rest} more in findings.json")] if rest > 0 else shown
 
 
-def chain_rows(findings: Findings, zero_ns: int) -> Iterator[ChainRow]:
+def chain_rows(evidence: Evidence, findings: Findings, zero_ns: int) -> Iterator[ChainRow]:
     """The chain in the judge's order, with seconds after zero or the reason why an edge is unknown."""
+    broken = words.broken(evidence.manifest.get("fault"))
     for place, (name, instant) in enumerate(findings.chain.items(), 1):
         said = words.EDGES.get(name, words.EdgeWords(name, ""))
         yield ChainRow(
             place=place,
             name=name,
             label=words.plain(said.label),
-            meaning=said.meaning,
+            meaning=said.meaning.format(broken=broken),
             known=instant.known,
             when=words.relative(instant, zero_ns),
             source=words.plain(instant.source),
@@ -282,14 +283,14 @@ def duration_rows(evidence: Evidence, findings: Findings) -> list[DurationRow]:
 def _duration_row(name: str, findings: Findings, expect: Mapping[str, Any]) -> DurationRow:
     said = words.DURATIONS.get(name, words.DurationWords(name, "", "", ""))
     measured, bounds = findings.durations_s.get(name), findings.bounds_s.get(name)
-    limit_s = expect.get(said.limit) if expect.get("outcome") == "rolled_back" else None
+    limit_s = words.limit_s(name, expect)
     return DurationRow(
         name=name,
         label=words.plain(said.label),
         between=said.between,
         measured=words.seconds(*measured) if measured else "not measured",
-        limit=f"{words.number(float(limit_s))} s" if limit_s is not None else NO_LIMIT,
-        standing=words.limit_word(measured, float(limit_s)) if measured and limit_s is not None else "",
+        limit=f"{words.number(limit_s)} s" if limit_s is not None else NO_LIMIT,
+        standing=words.limit_word(measured, limit_s) if measured and limit_s is not None else "",
         possible=words.seconds(*bounds) if bounds else "",
     )
 
@@ -331,7 +332,7 @@ def _versions(manifest: Mapping[str, Any]) -> str:
 def _fault_fact(fault: Mapping[str, Any] | None, weight: object) -> str:
     if not fault:
         return "none: nothing was broken"
-    share = f"{words.number(100 * float(fault['share']))} % of the canary's answers"
+    share = f"{words.number(100 * float(fault['share']))} % of the answers of {words.broken(fault)}"
     extra = "".join(f", {name} {words.plain(value)}" for name, value in sorted((fault.get("arguments") or {}).items()))
     return (
         f"{words.plain(fault['kind'])} on {share}{extra}, at the {weight} % step, "

@@ -85,7 +85,7 @@ def _chain(evidence: Evidence, findings: Findings) -> Iterator[str]:
     zero = series.zero(evidence, findings)
     yield f"| Event | Seconds after {zero.what or 'nothing recorded'} | Source |"
     yield "|---|---|---|"
-    for row in html.chain_rows(findings, zero.t_ns):
+    for row in html.chain_rows(evidence, findings, zero.t_ns):
         when = row.when if row.known else f"unknown: {row.when}"
         yield f"| {escaped(row.label)} | {escaped(when)} | {escaped(row.source)} |"
     yield ""

@@ -68,7 +68,10 @@ def _losses(manifest: Mapping[str, Any], checks: Mapping[str, Finding]) -> Itera
     stable = _number(checks.get("requests"), "stable_answers_count")
     if stable and _holds(checks.get("requests"), "lost_on_stable"):
         share = _percent(rate_detectable(int(stable)))
-        yield f"Of stable's {stable:,.0f} answers none was lost; a share of less than {share} could have gone unseen."
+        yield (
+            f"Of stable's {stable:,.0f} answers none was lost without the fault's mark; a share of less than {share} "
+            "could have gone unseen."
+        )
     if not manifest.get("kit", {}).get("has_store", True):
         yield (
             "The store itself was not read: writes were looked for through two instances of stable, so one that it "

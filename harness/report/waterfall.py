@@ -54,7 +54,7 @@ def bars(findings: Findings, expect: Mapping[str, Any], zero_ns: int) -> list[Ba
             continue
         from_s = (first.hi_ns - zero_ns) / NS_PER_S
         bounds = findings.bounds_s.get(name)
-        limit = expect.get(said.limit) if expect.get("outcome") == "rolled_back" else None
+        limit_s = words.limit_s(name, expect)
         found.append(
             Bar(
                 label=said.label,
@@ -64,8 +64,8 @@ def bars(findings: Findings, expect: Mapping[str, Any], zero_ns: int) -> list[Ba
                 hi_s=from_s + max(took[1], 0.0),
                 best_s=from_s + bounds[0] if bounds else None,
                 worst_s=from_s + bounds[1] if bounds else None,
-                limit_s=from_s + float(limit) if limit is not None else None,
-                limit_said=f"limit {words.number(float(limit))} s" if limit is not None else "",
+                limit_s=from_s + limit_s if limit_s is not None else None,
+                limit_said=f"limit {words.number(limit_s)} s" if limit_s is not None else "",
             )
         )
     return found

@@ -123,14 +123,14 @@ CHECKS: Final[Mapping[str, CheckWords]] = {
 
 @dataclass(frozen=True, slots=True)
 class EdgeWords:
-    """One edge of the chain: a short label for the drawing, and what happened there."""
+    """One edge of the chain: a short label for the drawing, and what happened there, to `{broken}` where it says so."""
 
     label: str
     meaning: str
 
 
 EDGES: Final[Mapping[str, EdgeWords]] = {
-    "fault_on": EdgeWords("fault on", "The fault was switched on in the canary."),
+    "fault_on": EdgeWords("fault on", "The fault was switched on in {broken}."),
     "first_faulted_response": EdgeWords("first bad answer", "A client got the first answer spoiled by the fault."),
     "alert_pending": EdgeWords("alert pending", "Prometheus saw the alert's condition, and waited to be sure."),
     "alert_firing": EdgeWords("alert fires", "The alert was raised."),
@@ -158,7 +158,7 @@ class DurationWords:
 
 DURATIONS: Final[Mapping[str, DurationWords]] = {
     "detect": DurationWords("Detect", "first bad answer → alert fires", "detect_s_max", "first_faulted_response"),
-    "react": DurationWords("React", "alert fires → rollback decided", "", "alert_firing"),
+    "react": DurationWords("React", "alert fires → rollout controller decides", "", "alert_firing"),
     "shift": DurationWords(
         "Shift", "first bad answer → last request sent to the canary", "shifted_s_max", "first_faulted_response"
     ),
@@ -294,7 +294,8 @@ def expected(manifest: Mapping[str, Any]) -> str:
         parts.append(f"answers it at most {drained} later")
     elif expect.get("outcome"):
         parts.append(f"the rollout ends {plain(expect['outcome']).replace('_', ' ')}")
-        parts += [f"the alert {required} fires"] if required else []
+        within = measured_value("_s", expect.get("detect_s_max"))
+        parts += [f"the alert {required} fires within {within} of the first bad answer"] if required else []
     parts += [f"the alert {forbidden} stays silent"] if forbidden else []
     if "write_lost_count_max" in expect:
         count = expect["write_lost_count_max"]
@@ -302,6 +303,20 @@ def expected(manifest: Mapping[str, Any]) -> str:
             "no acknowledged write is lost" if count == 0 else f"at most {count:,} acknowledged writes are lost"
         )
     return f"{_join(parts)}." if parts else "not recorded."
+
+
+def limit_s(name: str, expect: Mapping[str, Any]) -> float | None:
+    """The limit that the judge held a duration to: detection where an alert is required, the others in a rollback."""
+    said = DURATIONS.get(name)
+    asked = bool(expect.get("alerts_required")) if name == "detect" else expect.get("outcome") == "rolled_back"
+    found = expect.get(said.limit) if said is not None and asked else None
+    return float(found) if found is not None else None
+
+
+def broken(fault: Mapping[str, Any] | None) -> str:
+    """Which versions the fault was planned for; a manifest without `tracks` is of a fault in the canary."""
+    tracks = (fault or {}).get("tracks") or ["canary"]
+    return " and ".join("the canary" if track == "canary" else plain(track) for track in tracks)
 
 
 def load_fact(load: Mapping[str, Any]) -> str:

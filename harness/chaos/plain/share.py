@@ -2,7 +2,9 @@
 
 A zero is proof only where requests were counted. So the total must have risen by `min_requests`, its samples must reach
 back to the window's start, and the canary's own counter must be there to the end: one that stands still is a zero, one
-that is gone is not. A canary that was removed takes its metrics with it; count by the router's metrics then.
+that is gone is not. It is there as long as its last sample is no older than GAPS_MAX of its usual gaps between two
+samples, and in the window's second half. A canary that was removed takes its metrics with it; count by the router's
+metrics then.
 
 Terms. A counter's *rise* is the sum of the steps between its samples; after a reset its whole value. A series that
 begins in the window rises from 0 where it may be the canary's, and from its first value where it is the total's:
@@ -14,8 +16,11 @@ Not covered: a request that was counted after the last scrape.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from statistics import median
+from typing import Final
 
 from chaoslib.exceptions import ActivityFailed
 
@@ -25,6 +30,8 @@ from harness.judge.saying import percent
 from harness.judge.statistics import rate_detectable
 
 logger = logging.getLogger("chaostoolkit")
+
+GAPS_MAX: Final = 3.0  # two scrapes may fail in a row
 
 
 def share_is_zero(
@@ -48,12 +55,14 @@ def share_is_zero(
         canary = server.samples(query_canary, 2 * window_s)
         start_s = server.now_s - window_s
         _require_reach(query_total, total, start_s, window_s)
-        _require_alive(query_canary, canary, start_s, server.now_s)
     total_count = sum(rise(series, start_s, new_from_zero=False) for series in total)
     canary_count = sum(rise(series, start_s, new_from_zero=True) for series in canary)
+    _require_finite("query_total", query_total, total_count)
+    _require_finite("query_canary", query_canary, canary_count)
     if canary_count > 0:
         logger.error("the canary got %g requests in the last %g s, of %g in all", canary_count, window_s, total_count)
         return False
+    _require_alive(query_canary, canary, start_s, server.now_s)
     if total_count < least:
         raise ActivityFailed(
             f"no traffic, no proof: {total_count:g} requests in the last {window_s:g} s, min_requests is {least:g}"
@@ -82,13 +91,24 @@ def _require_reach(query: str, found: Iterable[Series], start_s: float, window_s
         raise ActivityFailed(f"query_total: {query} has samples only of the last {known_s:.1f} s of {window_s:g}")
 
 
+def _require_finite(name: str, query: str, count: float) -> None:
+    """Every sample that was counted is a number: against one that is none, each comparison is false."""
+    if not math.isfinite(count):
+        raise ActivityFailed(f"{name}: {query} rose by {count:g}: a sample of it is no finite number")
+
+
 def _require_alive(query: str, found: Iterable[Series], start_s: float, now_s: float) -> None:
-    """Some series of the canary has samples in the window, and none of those stops in its first half."""
-    last_s = [series.samples[-1][0] for series in found if series.samples[-1][0] > start_s]
-    if not last_s:
+    """Some series of the canary has samples in the window, and none of those has stopped."""
+    counted = [series for series in found if series.samples[-1][0] > start_s]
+    if not counted:
         raise ActivityFailed(
             f"query_canary: {query} has no sample in the last {now_s - start_s:g} s: a zero of it would prove nothing; "
             "is it spelt right, or are its metrics gone?"
         )
-    if min(last_s) < (start_s + now_s) / 2:
-        raise ActivityFailed(f"query_canary: a series of {query} stopped {now_s - min(last_s):.1f} s ago")
+    for series in counted:
+        gaps_s = [after - first for (first, _), (after, _) in pairwise(series.samples)]
+        if not gaps_s:
+            raise ActivityFailed(f"query_canary: a series of {query} has one sample only: is it still counted?")
+        age_s = now_s - series.samples[-1][0]
+        if age_s > min(GAPS_MAX * median(gaps_s), (now_s - start_s) / 2):
+            raise ActivityFailed(f"query_canary: a series of {query} stopped {age_s:.1f} s ago")

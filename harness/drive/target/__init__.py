@@ -13,13 +13,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, cast
 
-import yaml
-
 from harness.drive.target.declared import DeclaredKit
 from harness.drive.target.port import TargetKit
 from harness.errors import InvalidFileError, MissingPartError, UsageError
 from harness.plan import kit as kit_files
-from harness.plan.validate import nearest, yaml_lines
+from harness.plan.validate import nearest, parsed, yaml_lines
 
 GROUP: Final = "harness.targets"
 
@@ -38,12 +36,9 @@ def read_kit(path: Path, **kwargs: Any) -> TargetKit:
     """The kit in a file."""
     try:
         text = path.read_text()
-        document = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}; `kit:` of the target names this file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidFileError(str(path), [f"{path}: not YAML: {error}"]) from error
-    kit, problems = kit_files.parse(document, str(path), yaml_lines(text))
+    kit, problems = kit_files.parse(parsed(str(path), text), str(path), yaml_lines(text))
     if kit is None:
         raise InvalidFileError(str(path), problems.found)
     return DeclaredKit(kit, path.resolve().parent, **kwargs)

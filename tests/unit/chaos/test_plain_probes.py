@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,55 @@ def test_share_probe_refuses_nonsense(given, says):
     arguments = {"prometheus_url": PROMETHEUS, "query_canary": "a", "query_total": "b", "for_s": 30, "min_requests": 10}
     with pytest.raises(ActivityFailed, match=says):
         plain.share_is_zero(**arguments | given)
+
+
+class Counted:
+    """A Prometheus at 60 s past the epoch with one series for the canary and one for all, sampled each second."""
+
+    now_s = 60.0
+
+    def __init__(self, canary, from_s=0, until_s=60, every_s=1):
+        counted = tuple((at_s, canary) for at_s in range(from_s, until_s + 1, every_s))
+        self.series = {
+            "canary": [Series({}, counted)],
+            "total": [Series({}, tuple((at_s, at_s) for at_s in range(61)))],
+        }
+
+    def samples(self, selector, window_s):
+        return self.series[selector]
+
+
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        (Counted(5.0), None),
+        (Counted(5.0, until_s=57), None),  # two scrapes failed
+        (Counted(5.0, until_s=56), r"query_canary: a series of canary stopped 4\.0 s ago"),
+        (Counted(5.0, until_s=40, every_s=10), r"query_canary: a series of canary stopped 20\.0 s ago"),  # half of 30
+        (Counted(5.0, until_s=30), r"query_canary: canary has no sample in the last 30 s"),
+        (Counted(0.0, from_s=59, until_s=59), r"query_canary: a series of canary has one sample only"),
+        (Counted(float("nan")), r"query_canary: canary rose by nan: a sample of it is no finite number"),
+    ],
+)
+def test_zero_of_a_counter_that_stopped_or_is_no_number_is_refused(monkeypatch, server, says):
+    """A canary's counter proves a zero only while it is sampled as usual, and only with numbers."""
+    monkeypatch.setattr(asking, "connected", lambda *_: nullcontext(server))
+    arguments = {"prometheus_url": PROMETHEUS, "query_canary": "canary", "query_total": "total"}
+    arguments |= {"for_s": 30, "min_requests": 10}
+    if says is None:
+        assert plain.share_is_zero(**arguments)
+        return
+    with pytest.raises(ActivityFailed, match=says):
+        plain.share_is_zero(**arguments)
+
+
+def test_total_that_is_no_number_is_refused(monkeypatch):
+    """A sample of the total that is NaN is no traffic."""
+    server = Counted(5.0)
+    server.series["total"] = [Series({}, tuple((at_s, float("nan")) for at_s in range(61)))]
+    monkeypatch.setattr(asking, "connected", lambda *_: nullcontext(server))
+    with pytest.raises(ActivityFailed, match=r"query_total: total rose by nan"):
+        plain.share_is_zero(PROMETHEUS, "canary", "total", 30, 10)
 
 
 def test_missing_client_names_the_extra(monkeypatch):

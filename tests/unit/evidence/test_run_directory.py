@@ -7,11 +7,12 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from harness.errors import EvidenceError
 from harness.evidence import run, seal, tables, timeline
-from harness.evidence.format import METRICS, OPERATIONS, ROUTING, Kind
+from harness.evidence.format import METRICS, OPERATIONS, READBACK, ROUTING, Kind
 
 ROW = {
     "op_id": "r-0", "user": 1, "kind": "positions", "key": "k", "seq": 1, "payload_hash": "h",
@@ -159,6 +160,32 @@ def test_final_read_that_was_cut_proves_nothing(run_dir):
     evidence = run.load(run_dir)
     assert (False, 0) == (evidence.store.complete, evidence.store.rows["op_id"].size)
     assert 1 == sum("readback/store/rows.parquet: cannot be read" in problem for problem in evidence.problems)
+
+
+ODD_COLUMNS = [pa.array(["soon"]), pa.array([[1]]), pa.array([2**63], pa.uint64())]
+
+
+@pytest.mark.parametrize("column", ODD_COLUMNS, ids=["text", "list", "too great"])
+def test_rows_of_other_types_are_a_problem(run_dir, column):
+    """A file whose values cannot be those of the format gives no rows and is named; the others are read."""
+    odd = pa.Table.from_pylist([ROW], schema=OPERATIONS)
+    odd = odd.set_column(OPERATIONS.get_field_index("sent_ns"), "sent_ns", column)
+    pq.write_table(odd, run_dir / "operations" / "load-1.parquet")
+    evidence = run.load(run_dir)
+    assert ["r-0"] == list(evidence.operations["op_id"])
+    assert 1 == sum("operations/load-1.parquet: has values that are not of" in one for one in evidence.problems)
+
+
+def test_final_read_of_other_types_proves_nothing(run_dir):
+    """Rows of a final read that cannot be those of the format count as one that did not come to its end."""
+    folder = run_dir / "readback" / "store"
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text('{"complete": true}')
+    names = READBACK.names
+    pq.write_table(pa.table([pa.array([[1]])] * len(names), names=names), folder / "rows.parquet")
+    evidence = run.load(run_dir)
+    assert (False, 0) == (evidence.store.complete, evidence.store.rows["op_id"].size)
+    assert 1 == sum("readback/store/rows.parquet: has values that are not of" in one for one in evidence.problems)
 
 
 def test_files_are_the_evidence(run_dir):

@@ -119,6 +119,10 @@ def test_ini_option_without_a_file_is_refused(pytester, folder, pattern, says):
         "- harness\n",
         "extensions: harness\n",
         "harness: [",
+        "harness: 2020-13-01\n",
+        "harness: !!bool maybe\n",
+        "harness: &a [*a]\n",
+        f"harness: {'[' * 2000}",
     ],
 )
 def test_other_peoples_file_is_left_alone(pytester, folder, text):

@@ -26,6 +26,12 @@ def test_end_of_the_samples_is_no_resolution(trials):
     assert (State("firing", 11.0, 12.0),) == strips(trials, (11.0, "firing"), rule=(0, 12)).states
 
 
+def test_blind_stretch_is_no_resolution(trials):
+    """Where Prometheus has nothing at all for a while and the alert fires after it, nobody knows more."""
+    states = [(float(second), "firing") for second in (0, 1, 2, 3, 12)]
+    assert [False, True] == [state.resolved for state in strips(trials, *states, rule=(12, 54)).states]
+
+
 @pytest.mark.parametrize(("second", "count"), [(13.4, 1), (13.6, 2)])
 def test_hole_ends_a_state(trials, second, count):
     """Two missing evaluations end a state, one does not."""

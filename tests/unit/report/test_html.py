@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from harness.evidence.format import Kind
+from harness.judge import judge
 from harness.report import html, words
+from harness.testing import histories
 
 
 def text_of(page):
@@ -119,6 +121,19 @@ def test_run_section_has_what_is_needed_to_repeat(trials):
         "rules/canary.yml",
     )
     assert [] == [each for each in wanted if each not in text]
+
+
+def test_fault_on_both_is_told_of_both():
+    """Where both versions were broken and the rollout was held, nothing speaks of the canary alone or of a rollback."""
+    evidence = histories.held()
+    assert {"canary", "stable"} == set(evidence.manifest["fault"]["tracks"])
+    text = text_of(html.page(evidence, judge(evidence)))
+    assert "switched on in the canary and stable." in text
+    assert "% of the answers of the canary and stable, at the" in text
+    assert "alert fires → rollout controller decides" in text
+    assert re.search(r"Detect.{,60}first bad answer → alert fires [\d.]+ (to [\d.]+ )?s 10 s within the limit", text)
+    assert re.search(r"Detect [\d.]+ (to [\d.]+ )?s, limit 10 s", text)  # in the drawing
+    assert "none was lost without the fault's mark" in text.replace("&#39;", "'")
 
 
 def test_bars_of_the_chain_share_one_scale(trials):

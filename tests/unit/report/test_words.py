@@ -133,6 +133,22 @@ def test_expected_without_a_manifest():
     assert "not recorded." == words.expected({})
 
 
+@pytest.mark.parametrize(
+    ("outcome", "alerts", "limits"),
+    [
+        ("rolled_back", ["A"], {"detect": 10.0, "shift": 12.0, "drain": 5.0}),
+        ("held", ["A"], {"detect": 10.0}),
+        ("promoted", [], {}),
+    ],
+)
+def test_limits_are_those_that_the_judge_asks(trials, outcome, alerts, limits):
+    """Detection has its limit wherever an alert is required, and the sentence of what was expected names it."""
+    expect = trials.manifest()["expect"] | {"outcome": outcome, "alerts_required": alerts}
+    found = {name: words.limit_s(name, expect) for name in words.DURATIONS}
+    assert limits == {name: limit for name, limit in found.items() if limit is not None}
+    assert ("fires within 10 s of the first bad answer" in words.expected({"expect": expect})) == bool(alerts)
+
+
 def test_every_verdict_has_its_sign():
     """Every verdict has a meaning and a sign of its own, so that colour is never alone."""
     assert set(Verdict) == set(words.VERDICTS)
