@@ -60,7 +60,7 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
     reports = Path(settings["reports_dir"])
     check_writable(reports)
     past = history.read(reports) if reports.is_dir() else history.History((), (), {})
-    ordered = order.placed(chosen.trials, past, promises)
+    ordered = order.placed(chosen.trials, past, promises, budget_s)
     if list_only:
         return _list(chosen, order.within(ordered, budget_s), budget_s)
     click.echo(f"suite: {chosen.title} ({len(ordered)} trials, {budget_s:.0f} s)")
@@ -77,7 +77,7 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
         budget_s=budget_s,
         interrupted=bool(done.signal_code),
         outcomes=outcome.outcomes(done.ran, history.read(reports), promises),
-        not_run=done.not_run,
+        not_run=outcome.not_run(done.not_run, ordered),
     )
     (folder / "summary.md").write_text(outcome.summary(found))
     (folder / "junit.xml").write_bytes(outcome.junit(found))

@@ -107,10 +107,11 @@ def run(
     with _signals() as end:
         children = _Children(settings, folder, end, program)
         for place, (trial, estimate_s) in enumerate(trials, 1):
-            left_s = budget_s - (clock.monotonic_ns() - started_ns) / clock.NS_PER_S
-            why = _why_not(end, estimate_s, left_s)
+            # The first one's estimate may be the whole budget, which the way to here has begun to use.
+            used_s = (clock.monotonic_ns() - started_ns) / clock.NS_PER_S if ran else 0.0
+            why = _why_not(end, estimate_s, budget_s - used_s)
             if why:
-                not_run.append(NotRun(trial.label, why))
+                not_run.append(NotRun(trial.key, trial.label, why))
                 continue
             say(f"[{place}/{len(trials)}] {trial.label}: about {estimate_s:.0f} s")
             for one in children.entry(trial):
@@ -188,7 +189,8 @@ class _Children:
             return
         label = f"{suites.CONTROL}, control of {trial.slug}"
         if not first.run or self._end.code:
-            yield NotRun(label, "a signal ended the suite" if self._end.code else "its trial made no run directory")
+            why = "a signal ended the suite" if self._end.code else "its trial made no run directory"
+            yield NotRun(trial.key, label, why)
             return
         seed = trial.seed if trial.seed is not None else self._settings["seed"] or experiment.load.seed
         profile = self._settings["profile"] or experiment.load.profile

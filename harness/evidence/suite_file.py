@@ -5,7 +5,7 @@
      "trials": [{"key", "label", "run", "control_of", "plant", "exit_code", "took_s", "log",
                  "verdict": the trial's own, "" where it has none, "headline": "check/rule", "red": [check],
                  "outcome": PASS (as expected) | FAIL | INCONCLUSIVE, "why", "since"}],
-     "not_run": [{"label", "why"}]}
+     "not_run": [{"label", "why", "was_red": bool}]}
 
 `run` is the run directory's name beside the suite's folder, "" where none was made; `log` is relative to that
 folder. `key` names the entry of the suite, for the next suite's estimates: the same experiment, seed, plant and with
@@ -45,10 +45,12 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """One trial that a suite has not run, and why."""
+    """One trial that a suite has not run, and why. `was_red`: when it ran the last time."""
 
+    key: str
     label: str
     why: str
+    was_red: bool = False
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:

@@ -4,13 +4,14 @@ A trial is *as expected* when its verdict is PASS; a planted one when verdict, h
 plant promises. A planted trial that says INCONCLUSIVE where its plant promises FAIL has proven nothing, so it is
 INCONCLUSIVE; any other way in which it is not as promised is a FAIL: a defect that nobody found. A trial without a
 verdict is INCONCLUSIVE. The suite's verdict is the worst of them; of none, or after a signal, it is INCONCLUSIVE at
-best. What the budget left out costs nothing: it is listed, and comes first as soon as it has waited longest.
+best, and so it is where the budget left out what was red the last time: nobody knows whether it still is. Whatever else
+was left out costs nothing: it is listed, and comes first as soon as it has waited longest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -20,7 +21,7 @@ from harness.report.junit import clean
 from harness.report.summary import escaped
 from harness.report.words import SYMBOLS
 from harness.study.history import History, Row
-from harness.study.order import Promises, is_found
+from harness.study.order import Placed, Promises, is_found
 
 _TAGS: Final = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 
@@ -52,8 +53,8 @@ class SuiteOutcome:
     @property
     def verdict(self) -> Verdict:
         """The worst of its trials; see the top of the file."""
-        open_end = () if self.outcomes and not self.interrupted else (Verdict.INCONCLUSIVE,)
-        return merge((*(one.verdict for one in self.outcomes), *open_end))
+        is_open = not self.outcomes or self.interrupted or any(one.was_red for one in self.not_run)
+        return merge((*(one.verdict for one in self.outcomes), *([Verdict.INCONCLUSIVE] if is_open else [])))
 
     @property
     def red(self) -> tuple[Outcome, ...]:
@@ -66,6 +67,12 @@ def outcomes(ran: Sequence[Ran], history: History, promises: Promises) -> tuple[
     """Each trial with its row of the history, which must have been read after the last of them."""
     rows = {row.run: row for row in history.rows}
     return tuple(_outcome(one, rows.get(one.run), history, promises) for one in ran)
+
+
+def not_run(left: Sequence[NotRun], ordered: Sequence[Placed]) -> tuple[NotRun, ...]:
+    """What was not run, with whether it was red the last time."""
+    red = {one.trial.key for one in ordered if one.was_red}
+    return tuple(replace(one, was_red=one.key in red) for one in left)
 
 
 def _outcome(ran: Ran, row: Row | None, history: History, promises: Promises) -> Outcome:
@@ -124,7 +131,7 @@ def document(suite: SuiteOutcome, harness_version: str) -> dict[str, Any]:
         "interrupted": suite.interrupted,
         "verdict": str(suite.verdict),
         "trials": [_trial_document(one) for one in suite.outcomes],
-        "not_run": [{"label": one.label, "why": one.why} for one in suite.not_run],
+        "not_run": [{"label": one.label, "why": one.why, "was_red": one.was_red} for one in suite.not_run],
     }
 
 
@@ -183,7 +190,8 @@ def _linked(one: Outcome) -> str:
 
 def _not_run(suite: SuiteOutcome) -> Iterator[str]:
     for one in suite.not_run:
-        yield f"- Not run: {escaped(one.label)}: {escaped(one.why)}."
+        red = ", though red the last time" * one.was_red
+        yield f"- Not run{red}: {escaped(one.label)}: {escaped(one.why)}."
 
 
 def junit(suite: SuiteOutcome) -> bytes:

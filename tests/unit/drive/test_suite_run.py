@@ -95,6 +95,13 @@ def test_what_does_not_fit_is_not_started(tmp_path):
     assert 1 == len(done.ran)
 
 
+def test_first_trial_may_take_the_whole_budget(tmp_path):
+    """An estimate of just the budget is run when nothing ran before it, and not after another."""
+    trial, _ = entry()
+    done, _ = run(tmp_path, CHILD, (trial, 600.0), (trial, 600.0), budget_s=600.0)
+    assert (1, 1) == (len(done.ran), len(done.not_run))
+
+
 def test_signal_goes_to_the_running_trial_and_ends_the_suite(tmp_path):
     """The running child is told to end and waited for; its control and the next trial are not started."""
     before = signal.getsignal(signal.SIGTERM)

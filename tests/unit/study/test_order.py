@@ -17,8 +17,16 @@ def trial(place, slug, **changes):
     return SuiteTrial(place=place, experiment=f"experiments/{slug}.yaml", slug=slug, seconds=60.0, **changes)
 
 
-def placed(reports, *trials):
-    return order.placed(trials, history.read(reports.path), PROMISES)
+def placed(reports, *trials, budget_s=600.0):
+    return order.placed(trials, history.read(reports.path), PROMISES, budget_s)
+
+
+def add_suite(reports, index, entry, took_s):
+    """A suite of one entry, which took so long."""
+    folder = reports.path / f"suite-2026010{index}T000000Z-nightly"
+    folder.mkdir()
+    suite_file.write(folder / "suite.json", {"trials": [{"key": entry.key, "took_s": took_s, "verdict": "PASS"}]})
+    assert "harness/suite/1" == json.loads((folder / "suite.json").read_text())["format"]
 
 
 def slugs(found):
@@ -83,7 +91,7 @@ def test_red_control_makes_its_entry_red(reports):
 def test_budget_takes_what_fits_in_order(reports):
     """What is too long is left out, and a shorter one after it still fits."""
     long = SuiteTrial(place=0, experiment="x", slug="long", seconds=500.0)
-    plan = order.within(placed(reports, long, trial(1, "a"), trial(2, "b")), 120.0)
+    plan = order.within(placed(reports, long, trial(1, "a"), trial(2, "b"), budget_s=120.0), 120.0)
     assert (["a", "b"], ["long"]) == (slugs(plan.fits), slugs(plan.left_out))
     assert ["a"] == slugs(order.within(placed(reports, trial(0, "a"), trial(1, "b")), 119.0).fits)
 
@@ -92,8 +100,16 @@ def test_history_knows_better_than_the_file(reports):
     """The estimate is the median of what the entry took in the newest five suites, control and all."""
     known = trial(0, "a", control="x.yaml")
     for index, taken_s in enumerate((1000.0, 30.0, 10.0, 20.0, 50.0, 40.0)):
-        folder = reports.path / f"suite-2026010{index}T000000Z-nightly"
-        folder.mkdir()
-        suite_file.write(folder / "suite.json", {"trials": [{"key": known.key, "took_s": taken_s, "verdict": "PASS"}]})
-        assert "harness/suite/1" == json.loads((folder / "suite.json").read_text())["format"]
+        add_suite(reports, index, known, taken_s)
     assert [30.0, 60.0] == [one.estimate_s for one in placed(reports, known, trial(1, "a"))]
+
+
+def test_no_trial_excludes_itself_by_what_it_once_took(reports):
+    """What was red and took more than the budget still comes to run; the file's own word is not made less."""
+    reports.add("lost", slug="stuck")
+    stuck = trial(0, "stuck")
+    add_suite(reports, 0, stuck, 640.0)
+    plan = order.within(placed(reports, stuck, trial(1, "a"), budget_s=300.0), 300.0)
+    assert (["stuck"], ["a"]) == (slugs(plan.fits), slugs(plan.left_out))
+    assert (300.0, True) == (plan.fits[0].estimate_s, plan.fits[0].was_red)
+    assert 60.0 == placed(reports, stuck, budget_s=30.0)[0].estimate_s

@@ -9,7 +9,8 @@ import pytest
 
 from harness.evidence.finding import Verdict
 from harness.evidence.suite_file import NotRun, Ran
-from harness.study import history, outcome
+from harness.plan.suite import SuiteTrial
+from harness.study import history, order, outcome
 from harness.study.expected import Expected
 
 PLANT = "canary_loses_writes"
@@ -75,12 +76,26 @@ def test_nothing_run_and_a_signal_are_inconclusive(reports):
 
 def test_what_the_budget_left_out_costs_nothing(reports):
     """Not run is listed, in all three files, and is no red."""
-    found = suite(reports, ran(reports.add()), not_run=(NotRun("slow-leak", "takes about 120 s"),))
+    found = suite(reports, ran(reports.add()), not_run=(NotRun("k", "slow-leak", "takes about 120 s"),))
     assert "PASS" == found.verdict
     assert "Not run: slow-leak: takes about 120 s" in outcome.summary(found)
-    assert [{"label": "slow-leak", "why": "takes about 120 s"}] == outcome.document(found, "1")["not_run"]
+    assert [{"label": "slow-leak", "why": "takes about 120 s", "was_red": False}] == outcome.document(found, "1")["not_run"]
     (skipped,) = ET.fromstring(outcome.junit(found)).iter("skipped")
     assert "takes about 120 s" == skipped.get("message")
+
+
+def test_left_out_though_red_the_last_time_is_no_pass(reports):
+    """What was red and was not run again leaves the suite open; what was green does not."""
+    name = reports.add()
+    reports.add("lost", slug="stuck")
+    trials = [SuiteTrial(place, "x.yaml", slug, 60.0) for place, slug in enumerate(("stuck", "never"))]
+    ordered = order.placed(trials, history.read(reports.path), PROMISES, 600.0)
+    left = outcome.not_run([NotRun(trial.key, trial.slug, "no time") for trial in trials], ordered)
+    assert [True, False] == [one.was_red for one in left]
+    found = suite(reports, ran(name), not_run=left)
+    assert "INCONCLUSIVE" == found.verdict
+    assert "- Not run, though red the last time: stuck: no time." in outcome.summary(found)
+    assert "PASS" == suite(reports, ran(name), not_run=left[1:]).verdict
 
 
 def test_red_is_told_with_since_when(reports):
