@@ -97,15 +97,18 @@ def run(
     say: Say,
     program: Sequence[str] = HARNESS,
 ) -> SuiteRun:
-    """Run them, each with its estimate in seconds, as far as the budget goes. `folder` takes their output.
+    """Run them, each with its estimate in seconds, as far as the budget goes. `folder` is made, and takes
+    their output; UsageError before that where a setting is wrong.
 
     `program` is what `run EXPERIMENT ...` is appended to.
     """
+    trial_s_max = settings.number("trial_s_max", 10, 3600)
+    (folder / "logs").mkdir(parents=True)
     started_ns = clock.monotonic_ns()
     ran: list[Ran] = []
     not_run: list[NotRun] = []
     with _signals() as end:
-        children = _Children(settings, folder, end, program)
+        children = _Children(settings, folder, end, program, trial_s_max)
         for place, (trial, estimate_s) in enumerate(trials, 1):
             # The first one's estimate may be the whole budget, which the way to here has begun to use.
             used_s = (clock.monotonic_ns() - started_ns) / clock.NS_PER_S if ran else 0.0
@@ -169,14 +172,13 @@ def _signals() -> Iterator[_End]:
 class _Children:
     """Starts `harness run` for one trial after another."""
 
-    def __init__(self, settings: Settings, folder: Path, end: _End, program: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, folder: Path, end: _End, program: Sequence[str], trial_s_max: float) -> None:
         self._settings = settings
         self._folder = folder
         self._end = end
         self._program = program
         self._count = 0
-        self._trial_s_max = settings.number("trial_s_max", 10, 3600)
-        (folder / "logs").mkdir()
+        self._trial_s_max = trial_s_max
 
     def entry(self, trial: SuiteTrial) -> Iterator[Ran | NotRun]:
         """The trial, then its control with the same seed and profile."""

@@ -44,9 +44,7 @@ class Plan:
     left_out: tuple[Placed, ...]
 
 
-def placed(
-    trials: Sequence[SuiteTrial], history: History, promises: Promises, budget_s: float
-) -> tuple[Placed, ...]:
+def placed(trials: Sequence[SuiteTrial], history: History, promises: Promises, budget_s: float) -> tuple[Placed, ...]:
     """The most informative first."""
     found = [(trial, *_last_time(trial, history, promises)) for trial in trials]
     found.sort(key=lambda one: _sort_key(*one))

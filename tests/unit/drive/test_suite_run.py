@@ -12,7 +12,7 @@ import pytest
 
 from harness import settings as settings_module
 from harness.drive import suite as driver
-from harness.errors import InvalidFileError
+from harness.errors import InvalidFileError, UsageError
 from harness.plan.suite import SuiteTrial
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +39,6 @@ def run(tmp_path, script, *trials, budget_s=600.0, environment=None):
     child = tmp_path / "child.py"
     child.write_text(script)
     folder = tmp_path / "suite"
-    folder.mkdir()
     settings = settings_module.load(
         {"reports_dir": str(tmp_path / "reports")}, {"PATH": os.environ["PATH"], **(environment or {})}
     )
@@ -100,6 +99,13 @@ def test_first_trial_may_take_the_whole_budget(tmp_path):
     trial, _ = entry()
     done, _ = run(tmp_path, CHILD, (trial, 600.0), (trial, 600.0), budget_s=600.0)
     assert (1, 1) == (len(done.ran), len(done.not_run))
+
+
+def test_wrong_setting_leaves_no_folder(tmp_path):
+    """A bound that is no number is refused before the suite's folder is made."""
+    with pytest.raises(UsageError, match="HARNESS_TRIAL_S_MAX"):
+        run(tmp_path, CHILD, entry(), environment={"HARNESS_TRIAL_S_MAX": "soon"})
+    assert not (tmp_path / "suite").exists()
 
 
 def test_signal_goes_to_the_running_trial_and_ends_the_suite(tmp_path):

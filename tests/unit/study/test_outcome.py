@@ -79,7 +79,9 @@ def test_what_the_budget_left_out_costs_nothing(reports):
     found = suite(reports, ran(reports.add()), not_run=(NotRun("k", "slow-leak", "takes about 120 s"),))
     assert "PASS" == found.verdict
     assert "Not run: slow-leak: takes about 120 s" in outcome.summary(found)
-    assert [{"label": "slow-leak", "why": "takes about 120 s", "was_red": False}] == outcome.document(found, "1")["not_run"]
+    assert [{"label": "slow-leak", "why": "takes about 120 s", "was_red": False}] == outcome.document(found, "1")[
+        "not_run"
+    ]
     (skipped,) = ET.fromstring(outcome.junit(found)).iter("skipped")
     assert "takes about 120 s" == skipped.get("message")
 
