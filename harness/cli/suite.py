@@ -56,7 +56,7 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
         )
     promises = known_promises()
     stamp = clock.utc_stamp()
-    chosen = driver.read(shipped.suite(Path(suite)), sorted(promises), day_of(stamp))
+    chosen = driver.read(shipped.suite(Path(suite)), sorted(promises), day_of(stamp), settings)
     budget_s = seconds_of(budget) if budget is not None else chosen.budget_s
     reports = Path(settings["reports_dir"])
     check_writable(reports)

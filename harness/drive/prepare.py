@@ -103,15 +103,15 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
         problems.add("", f"{settings.origins['plant']}: {named!r} is no planted defect; {nearest(named, plants())}")
     if experiment is not None and experiment.fault is not None:
         _check_fault(experiment.fault, experiment.document["method"], problems)
-    target_path = _target_path(settings, path, experiment)
-    target_document, target_text = read_document(target_path)
-    target, target_problems = target_files.parse(target_document, str(target_path), yaml_lines(target_text), _known())
+    target_file = target_path(settings, path, experiment)
+    target_document, target_text = read_document(target_file)
+    target, target_problems = target_files.parse(target_document, str(target_file), yaml_lines(target_text), _known())
     found = [*problems.found, *target_problems.found]
     if found or experiment is None or target is None:
-        named = str(path) if problems.found else str(target_path)
+        named = str(path) if problems.found else str(target_file)
         raise InvalidFileError(named, found)
     experiment = _overridden(experiment, settings)
-    target = with_kit_found(target, target_path)
+    target = with_kit_found(target, target_file)
     kit = targets.load_kit(target.kit)
     profile = _profile(kit, experiment)
     assert isinstance(target_document, Mapping)
@@ -120,7 +120,7 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
         experiment=experiment,
         experiment_sha256=hashlib.sha256(text.encode()).hexdigest(),
         target=target,
-        target_path=str(target_path),
+        target_path=str(target_file),
         target_sha256=hashlib.sha256(target_text.encode()).hexdigest(),
         target_document=target_document,
         kit=kit,
@@ -143,12 +143,17 @@ def _check_fault(plan: FaultPlan, method: Sequence[Mapping[str, Any]], problems:
 
 def prepare_target(settings: Settings, path: Path) -> ReadyTarget:
     """Check a target file by itself, and the binaries that its stack needs."""
+    target = with_kit_found(read_target(path), path)
+    return ReadyTarget(target=target, kit=targets.load_kit(target.kit), binaries=find_binaries(settings))
+
+
+def read_target(path: Path) -> Target:
+    """A target file by itself; UsageError or InvalidFileError with its problems."""
     document, text = read_document(path)
     target, problems = target_files.parse(document, str(path), yaml_lines(text), _known())
     if target is None:
         raise InvalidFileError(str(path), problems.found)
-    target = with_kit_found(target, path)
-    return ReadyTarget(target=target, kit=targets.load_kit(target.kit), binaries=find_binaries(settings))
+    return target
 
 
 def with_kit_found(target: Target, path: Path) -> Target:
@@ -197,7 +202,7 @@ def _known() -> dict[str, Any]:
     }
 
 
-def _target_path(settings: Settings, experiment_path: Path, experiment: Experiment | None) -> Path:
+def target_path(settings: Settings, experiment_path: Path, experiment: Experiment | None) -> Path:
     """A path as it is; a name as `targets/<name>.yaml` beside the experiment."""
     name = settings["target"] or (experiment.target if experiment else "local")
     if "/" in name or name.endswith((".yaml", ".yml", ".json")):

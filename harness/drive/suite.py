@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -24,7 +24,7 @@ from harness import clock
 from harness import settings as settings_module
 from harness.drive import faults
 from harness.drive.guard.processes import die_with_parent
-from harness.drive.prepare import read_document
+from harness.drive.prepare import read_document, read_target, target_path
 from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, InvalidFileError, UsageError
 from harness.evidence.finding import EXIT_CODES
 from harness.evidence.suite_file import NotRun, Ran
@@ -52,8 +52,11 @@ class SuiteRun:
     signal_code: int
 
 
-def read(path: Path, plants: Sequence[str], day: int) -> Suite:
-    """A suite file with every experiment that it names. InvalidFileError with every problem of all of them."""
+def read(path: Path, plants: Sequence[str], day: int, settings: Settings) -> Suite:
+    """A suite file with every experiment that it names, and the targets and profiles that `settings` or they choose.
+
+    InvalidFileError with every problem of suite and experiments, then with those of a target.
+    """
     document, text = read_document(path)
     suite, problems = suites.parse(document, str(path), yaml_lines(text), plants, day)
     found = list(problems.found)
@@ -68,7 +71,14 @@ def read(path: Path, plants: Sequence[str], day: int) -> Suite:
             found.append(f"{path}: {error}")
     if suite is None or found:
         raise InvalidFileError(str(path), found)
-    return suite
+    return replace(suite, trials=tuple(_placed(trial, settings) for trial in suite.trials))
+
+
+def _placed(trial: SuiteTrial, settings: Settings) -> SuiteTrial:
+    """With its target and profile."""
+    experiment = read_experiment(Path(trial.experiment))
+    target = read_target(target_path(settings, Path(trial.experiment), experiment))
+    return replace(trial, target=target.name, profile=settings["profile"] or experiment.load.profile)
 
 
 def _planted(experiment: Experiment) -> list[str]:

@@ -1,7 +1,8 @@
 """How a suite came out, from what it has run and the history that these trials are now part of.
 
 A trial is *as expected* when its verdict is PASS; a planted one when verdict, headline and red checks are what its
-plant promises. A planted trial that says INCONCLUSIVE where its plant promises FAIL has proven nothing, so it is
+plant promises. One whose exit code or plant is not that of its findings is not as expected, whatever those say: it is
+INCONCLUSIVE at best. A planted trial that says INCONCLUSIVE where its plant promises FAIL has proven nothing, so it is
 INCONCLUSIVE; any other way in which it is not as promised is a FAIL: a defect that nobody found. A trial without a
 verdict is INCONCLUSIVE. The suite's verdict is the worst of them; of none, or after a signal, it is INCONCLUSIVE at
 best, and so it is where the budget left out what was red the last time: nobody knows whether it still is. Whatever else
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from harness.evidence.finding import Verdict, merge
+from harness.evidence.finding import EXIT_CODES, Verdict, merge
 from harness.evidence.suite_file import NotRun, Ran
 from harness.report.junit import clean
 from harness.report.summary import escaped
@@ -80,8 +81,20 @@ def _outcome(ran: Ran, row: Row | None, history: History, promises: Promises) ->
         says = f": {ran.said}" if ran.said else ""
         return Outcome(ran, None, Verdict.INCONCLUSIVE, f"It ended with exit code {ran.exit_code} and no verdict{says}")
     verdict, why = judged(row, promises)
-    since = "" if verdict is Verdict.PASS else _since(row, history, promises)
-    return Outcome(ran, row, verdict, why, since)
+    doubt = _doubt(ran, row)
+    if verdict is Verdict.PASS:
+        return Outcome(ran, row, Verdict.INCONCLUSIVE if doubt else verdict, doubt or why)
+    return Outcome(ran, row, verdict, why, _since(row, history, promises))
+
+
+def _doubt(ran: Ran, row: Row) -> str:
+    """Why the findings are not the word of what was run; "" where they are."""
+    says = f": {ran.said}" if ran.said else ""
+    if row.plant != ran.plant:
+        return f"Planted was {ran.plant or 'nothing'}, but its run directory says {row.plant or 'nothing'}"
+    if ran.exit_code != EXIT_CODES[row.verdict]:
+        return f"Its findings say {row.verdict}, but it ended with exit code {ran.exit_code}{says}"
+    return ""
 
 
 def judged(row: Row, promises: Promises) -> tuple[Verdict, str]:
@@ -107,7 +120,8 @@ def _since(row: Row, history: History, promises: Promises) -> str:
     alike = [
         one
         for one in history.rows
-        if (one.experiment, one.plant, bool(one.control_of)) == (row.experiment, row.plant, bool(row.control_of))
+        if (one.experiment, one.target, one.profile) == (row.experiment, row.target, row.profile)
+        and (one.plant, bool(one.control_of)) == (row.plant, bool(row.control_of))
     ]
     streak: list[Row] = []
     for one in reversed(alike[: alike.index(row) + 1]):

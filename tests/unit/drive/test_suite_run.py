@@ -139,7 +139,28 @@ def test_every_problem_of_suite_and_experiments_is_listed(tmp_path):
     trials = "".join(f"  - {{experiment: {name}, seconds: 9}}\n" for name in names)
     (folder / "x.yaml").write_text(f"title: x\nbudget_s: 99\ntrials:\n{trials}")
     with pytest.raises(InvalidFileError) as caught:
-        driver.read(folder / "x.yaml", [], 0)
+        driver.read(folder / "x.yaml", [], 0, settings_module.load({}, {}))
     assert 3 == len(caught.value.problems)
     for said in ("gone.yaml: no such file", "step_s", "plants load_stops by itself"):
         assert said in str(caught.value)
+
+
+def test_trial_has_the_target_and_profile_that_it_will_run_with(tmp_path):
+    """Those of settings, else the experiment's; the target by the name in its file, under which the history has it."""
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "canary-5xx.yaml").write_text(Path(CANARY).read_text())
+    local = (ROOT / "experiments" / "targets" / "local.yaml").read_text()
+    for name in ("local", "staging"):
+        path = tmp_path / "targets" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(local.replace("name: local", f"name: named-{name}", 1))
+    suite = tmp_path / "suites" / "x.yaml"
+    suite.write_text("title: x\nbudget_s: 99\ntrials: [{experiment: canary-5xx, seconds: 9}]\n")
+
+    def read(**environment):
+        (trial,) = driver.read(suite, [], 0, settings_module.load({}, environment)).trials
+        return trial.target, trial.profile, trial.key
+
+    assert ("named-local", "M", "canary-5xx|named-local|M|||") == read()
+    chosen = read(HARNESS_TARGET="staging", HARNESS_PROFILE="S")
+    assert ("named-staging", "S", "canary-5xx|named-staging|S|||") == chosen
