@@ -40,6 +40,7 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
     import harness
     from harness import clock
     from harness import settings as settings_module
+    from harness.cli import output
     from harness.cli.index import write_index
     from harness.drive import notify as notify_module
     from harness.drive import suite as driver
@@ -55,20 +56,20 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
         )
     promises = known_promises()
     stamp = clock.utc_stamp()
-    chosen = driver.read(shipped.suite(Path(suite)), sorted(promises), day_of(stamp))
+    chosen = driver.read(shipped.suite(Path(suite)), sorted(promises), day_of(stamp), settings)
     budget_s = seconds_of(budget) if budget is not None else chosen.budget_s
     reports = Path(settings["reports_dir"])
     check_writable(reports)
     past = history.read(reports) if reports.is_dir() else history.History((), (), {})
-    ordered = order.placed(chosen.trials, past, promises)
+    ordered = order.placed(chosen.trials, past, promises, budget_s)
     if list_only:
         return _list(chosen, order.within(ordered, budget_s), budget_s)
-    click.echo(f"suite: {chosen.title} ({len(ordered)} trials, {budget_s:.0f} s)")
+    say = output.write_while_read
+    say(f"suite: {chosen.title} ({len(ordered)} trials, {budget_s:.0f} s)")
     folder = reports / f"{suite_file.SUITE_FOLDER}{stamp}-{chosen.name}"
     if folder.exists():
         raise UsageError(f"{folder}: exists already: another suite of this name has begun in this very second")
-    folder.mkdir(parents=True)
-    done = driver.run([(one.trial, one.estimate_s) for one in ordered], budget_s, settings, folder, click.echo)
+    done = driver.run([(one.trial, one.estimate_s) for one in ordered], budget_s, settings, folder, say)
     found = outcome.SuiteOutcome(
         name=chosen.name,
         title=chosen.title,
@@ -77,16 +78,16 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
         budget_s=budget_s,
         interrupted=bool(done.signal_code),
         outcomes=outcome.outcomes(done.ran, history.read(reports), promises),
-        not_run=done.not_run,
+        not_run=outcome.not_run(done.not_run, ordered),
     )
     (folder / "summary.md").write_text(outcome.summary(found))
     (folder / "junit.xml").write_bytes(outcome.junit(found))
     suite_file.write(folder / suite_file.SUITE_FILE, outcome.document(found, harness.__version__))
-    click.echo(f"\n{outcome.summary(found)}")
+    say(f"\n{outcome.summary(found)}")
     link_latest(folder)
-    click.echo(f"index: {write_index(reports)}")
+    say(f"index: {write_index(reports)}")
     _tell(receivers, found, folder)
-    click.echo(f"suite: {found.verdict} {folder}")
+    say(f"suite: {found.verdict} {folder}")
     return done.signal_code or EXIT_CODES[found.verdict]
 
 
@@ -103,10 +104,12 @@ def _tell(receivers: Sequence[Any], found: SuiteOutcome, folder: Path) -> None:
     if not receivers:
         return
     from harness.drive import notify
+    from harness.evidence.finding import Verdict
     from harness.study import outcome
 
     title = f"{found.name}: {found.verdict}"
-    told = notify.tell(receivers, title, f"{outcome.summary(found)}\n{folder.resolve()}", bad=bool(found.red))
+    body = f"{outcome.summary(found)}\n{folder.resolve()}"
+    told = notify.tell(receivers, title, body, bad=found.verdict is not Verdict.PASS)
     for one in told:
         click.echo(f"told: {one.receiver}" if one.took_it else f"harness: could not tell {one.receiver}", err=True)
 

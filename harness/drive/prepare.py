@@ -95,17 +95,15 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
         problems.add("", f"{settings.origins['plant']}: {named!r} is no planted defect; {nearest(named, plants())}")
     if experiment is not None and experiment.fault is not None:
         _check_fault(experiment.fault, experiment.document["method"], problems)
-    target_path = _target_path(settings, path, experiment)
-    target_document, target_text = read_document(target_path)
-    target, target_problems = target_files.parse(target_document, str(target_path), yaml_lines(target_text), _known())
+    target_file = target_path(settings, path, experiment)
+    target_document, target_text = read_document(target_file)
+    target, target_problems = target_files.parse(target_document, str(target_file), yaml_lines(target_text), _known())
     found = [*problems.found, *target_problems.found]
     if found or experiment is None or target is None:
-        named = str(path) if problems.found else str(target_path)
+        named = str(path) if problems.found else str(target_file)
         raise InvalidFileError(named, found)
     experiment = _overridden(experiment, settings)
-    target = with_kit_found(target, target_path)
-    kit = targets.load_kit(target.kit)
-    _check_second_read(target, kit, str(target_path))
+    target, kit = _with_kit(target, target_file)
     profile = _profile(kit, experiment)
     assert isinstance(target_document, Mapping)
     return Prepared(
@@ -113,7 +111,7 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
         experiment=experiment,
         experiment_sha256=hashlib.sha256(text.encode()).hexdigest(),
         target=target,
-        target_path=str(target_path),
+        target_path=str(target_file),
         target_sha256=hashlib.sha256(target_text.encode()).hexdigest(),
         target_document=target_document,
         kit=kit,
@@ -136,30 +134,30 @@ def _check_fault(plan: FaultPlan, method: Sequence[Mapping[str, Any]], problems:
 
 def prepare_target(settings: Settings, path: Path) -> ReadyTarget:
     """Check a target file by itself, and the binaries that its stack needs."""
+    target, kit = _with_kit(read_target(path), path)
+    return ReadyTarget(target=target, kit=kit, binaries=find_binaries(settings))
+
+
+def read_target(path: Path) -> Target:
+    """A target file by itself; UsageError or InvalidFileError with its problems."""
     document, text = read_document(path)
     target, problems = target_files.parse(document, str(path), yaml_lines(text), _known())
     if target is None:
         raise InvalidFileError(str(path), problems.found)
-    target = with_kit_found(target, path)
+    return target
+
+
+def _with_kit(target: Target, path: Path) -> tuple[Target, TargetKit]:
+    """The target, with the absolute path of a kit that is a file (the load process finds it by that), and its kit."""
+    if targets.is_file(target.kit):
+        target = msgspec.structs.replace(target, kit=str((path.parent / target.kit).resolve()))
     kit = targets.load_kit(target.kit)
-    _check_second_read(target, kit, str(path))
-    return ReadyTarget(target=target, kit=kit, binaries=find_binaries(settings))
-
-
-def _check_second_read(target: Target, kit: TargetKit, path: str) -> None:
-    """Without the store the writes are looked for through two instances, which must not be one."""
     if not kit.has_store and target.stack.stable_instances < 2:
         raise UsageError(
             f"{path}: stack.stable_instances is {target.stack.stable_instances}: kit {kit.name!r} reaches no store, so "
             "writes are looked for through two instances of stable; make it 2"
         )
-
-
-def with_kit_found(target: Target, path: Path) -> Target:
-    """With the absolute path of a kit that is a file; the load process finds it by that."""
-    if not targets.is_file(target.kit):
-        return target
-    return msgspec.structs.replace(target, kit=str((path.parent / target.kit).resolve()))
+    return target, kit
 
 
 def find_binaries(settings: Settings) -> binaries.Binaries:
@@ -201,7 +199,7 @@ def _known() -> dict[str, Any]:
     }
 
 
-def _target_path(settings: Settings, experiment_path: Path, experiment: Experiment | None) -> Path:
+def target_path(settings: Settings, experiment_path: Path, experiment: Experiment | None) -> Path:
     """A path as it is; a name as `targets/<name>.yaml` beside the experiment."""
     name = settings["target"] or (experiment.target if experiment else "local")
     if "/" in name or name.endswith((".yaml", ".yml", ".json")):

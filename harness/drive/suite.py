@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -24,7 +24,7 @@ from harness import clock
 from harness import settings as settings_module
 from harness.drive import faults
 from harness.drive.guard.processes import die_with_parent
-from harness.drive.prepare import read_document
+from harness.drive.prepare import read_document, read_target, target_path
 from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, InvalidFileError, UsageError
 from harness.evidence.finding import EXIT_CODES
 from harness.evidence.suite_file import NotRun, Ran
@@ -52,8 +52,11 @@ class SuiteRun:
     signal_code: int
 
 
-def read(path: Path, plants: Sequence[str], day: int) -> Suite:
-    """A suite file with every experiment that it names. InvalidFileError with every problem of all of them."""
+def read(path: Path, plants: Sequence[str], day: int, settings: Settings) -> Suite:
+    """A suite file with every experiment that it names, and the targets and profiles that `settings` or they choose.
+
+    InvalidFileError with every problem of suite and experiments, then with those of a target.
+    """
     document, text = read_document(path)
     suite, problems = suites.parse(document, str(path), yaml_lines(text), plants, day)
     found = list(problems.found)
@@ -68,7 +71,14 @@ def read(path: Path, plants: Sequence[str], day: int) -> Suite:
             found.append(f"{path}: {error}")
     if suite is None or found:
         raise InvalidFileError(str(path), found)
-    return suite
+    return replace(suite, trials=tuple(_placed(trial, settings) for trial in suite.trials))
+
+
+def _placed(trial: SuiteTrial, settings: Settings) -> SuiteTrial:
+    """With its target and profile."""
+    experiment = read_experiment(Path(trial.experiment))
+    target = read_target(target_path(settings, Path(trial.experiment), experiment))
+    return replace(trial, target=target.name, profile=settings["profile"] or experiment.load.profile)
 
 
 def _planted(experiment: Experiment) -> list[str]:
@@ -97,20 +107,24 @@ def run(
     say: Say,
     program: Sequence[str] = HARNESS,
 ) -> SuiteRun:
-    """Run them, each with its estimate in seconds, as far as the budget goes. `folder` takes their output.
+    """Run them, each with its estimate in seconds, as far as the budget goes. `folder` is made, and takes
+    their output; UsageError before that where a setting is wrong.
 
     `program` is what `run EXPERIMENT ...` is appended to.
     """
+    trial_s_max = settings.number("trial_s_max", 10, 3600)
+    (folder / "logs").mkdir(parents=True)
     started_ns = clock.monotonic_ns()
     ran: list[Ran] = []
     not_run: list[NotRun] = []
     with _signals() as end:
-        children = _Children(settings, folder, end, program)
+        children = _Children(settings, folder, end, program, trial_s_max)
         for place, (trial, estimate_s) in enumerate(trials, 1):
-            left_s = budget_s - (clock.monotonic_ns() - started_ns) / clock.NS_PER_S
-            why = _why_not(end, estimate_s, left_s)
+            # The first one's estimate may be the whole budget, which the way to here has begun to use.
+            used_s = (clock.monotonic_ns() - started_ns) / clock.NS_PER_S if ran else 0.0
+            why = _why_not(end, estimate_s, budget_s - used_s)
             if why:
-                not_run.append(NotRun(trial.label, why))
+                not_run.append(NotRun(trial.key, trial.label, why))
                 continue
             say(f"[{place}/{len(trials)}] {trial.label}: about {estimate_s:.0f} s")
             for one in children.entry(trial):
@@ -168,14 +182,13 @@ def _signals() -> Iterator[_End]:
 class _Children:
     """Starts `harness run` for one trial after another."""
 
-    def __init__(self, settings: Settings, folder: Path, end: _End, program: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, folder: Path, end: _End, program: Sequence[str], trial_s_max: float) -> None:
         self._settings = settings
         self._folder = folder
         self._end = end
         self._program = program
         self._count = 0
-        self._trial_s_max = settings.number("trial_s_max", 10, 3600)
-        (folder / "logs").mkdir()
+        self._trial_s_max = trial_s_max
 
     def entry(self, trial: SuiteTrial) -> Iterator[Ran | NotRun]:
         """The trial, then its control with the same seed and profile."""
@@ -188,7 +201,8 @@ class _Children:
             return
         label = f"{suites.CONTROL}, control of {trial.slug}"
         if not first.run or self._end.code:
-            yield NotRun(label, "a signal ended the suite" if self._end.code else "its trial made no run directory")
+            why = "a signal ended the suite" if self._end.code else "its trial made no run directory"
+            yield NotRun(trial.key, label, why)
             return
         seed = trial.seed if trial.seed is not None else self._settings["seed"] or experiment.load.seed
         profile = self._settings["profile"] or experiment.load.profile

@@ -5,11 +5,11 @@
      "trials": [{"key", "label", "run", "control_of", "plant", "exit_code", "took_s", "log",
                  "verdict": the trial's own, "" where it has none, "headline": "check/rule", "red": [check],
                  "outcome": PASS (as expected) | FAIL | INCONCLUSIVE, "why", "since"}],
-     "not_run": [{"label", "why"}]}
+     "not_run": [{"label", "why", "was_red": bool}]}
 
 `run` is the run directory's name beside the suite's folder, "" where none was made; `log` is relative to that
-folder. `key` names the entry of the suite, for the next suite's estimates: the same experiment, seed, plant and with
-or without a control.
+folder. `key` names the entry of the suite, for the next suite's order and estimates: the same experiment, target,
+profile, seed, plant and with or without a control. A control is named by the run of `control_of`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import EvidenceError
+from harness.evidence.finding import Verdict
 from harness.evidence.format import SUITE_FORMAT
 
 SUITE_FILE: Final = "suite.json"
@@ -45,10 +46,27 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """One trial that a suite has not run, and why."""
+    """One trial that a suite has not run, and why. `was_red`: when it ran the last time."""
 
+    key: str
     label: str
     why: str
+    was_red: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of an earlier suite: a trial with its control.
+
+    `runs`: the run directories of both, as far as they were made. `was_red`: one of them was not as expected.
+    `took_s`: of both together; None where one came to no verdict or the suite was interrupted, and with it the last.
+    """
+
+    key: str
+    opened_utc: str
+    runs: tuple[str, ...]
+    was_red: bool
+    took_s: float | None
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:
@@ -62,19 +80,27 @@ def write(path: Path, document: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def took_s(path: Path) -> dict[str, float]:
-    """What each entry took, control included, by its key; only those that ended with a verdict. EvidenceError."""
+def entries(path: Path) -> tuple[Entry, ...]:
+    """What has become of each entry, in the order in which they ran. EvidenceError where it cannot be read."""
     try:
-        return dict(_took(json.loads(path.read_bytes())))
+        return tuple(_entries(json.loads(path.read_bytes())))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvidenceError(f"{path}: {type(error).__name__}: {error}: what its trials took is not known") from error
 
 
-def _took(document: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _entries(document: Mapping[str, Any]) -> Iterator[Entry]:
     if document["format"] != SUITE_FORMAT:
         raise ValueError(f"format is {document['format']!r}; this version reads {SUITE_FORMAT!r}")
-    trials = document["trials"]
-    for key in dict.fromkeys(str(trial["key"]) for trial in trials):
-        mine = [trial for trial in trials if trial["key"] == key]
-        if all(trial["verdict"] for trial in mine):
-            yield key, sum(float(trial["took_s"]) for trial in mine)
+    controls = [trial for trial in document["trials"] if trial["control_of"]]
+    for trial in document["trials"]:
+        if trial["control_of"]:
+            continue
+        mine = [trial, *(control for control in controls if control["control_of"] == trial["run"])]
+        is_whole = not document["interrupted"] and all(one["verdict"] for one in mine)
+        yield Entry(
+            key=str(trial["key"]),
+            opened_utc=str(document["opened_utc"]),
+            runs=tuple(str(one["run"]) for one in mine if one["run"]),
+            was_red=any(one["outcome"] != str(Verdict.PASS) for one in mine),
+            took_s=sum(float(one["took_s"]) for one in mine) if is_whole else None,
+        )

@@ -54,7 +54,10 @@ class SuiteFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class SuiteTrial:
-    """One trial of a suite, as it is to be run today. `place`: its line in the file, from 0."""
+    """One trial of a suite, as it is to be run today. `place`: its line in the file, from 0.
+
+    `target` and `profile` are those under which it will stand in the history; "" until its experiment is read.
+    """
 
     place: int
     experiment: str  # the file's path
@@ -63,12 +66,15 @@ class SuiteTrial:
     seed: int | None = None
     plant: str = ""
     control: str = ""  # path of the control's experiment, "" without one
+    target: str = ""
+    profile: str = ""
 
     @property
     def key(self) -> str:
         """The entry's name in suite.json, by which the next suite finds what it took."""
         seed = "" if self.seed is None else str(self.seed)
-        return "|".join((self.slug, seed, self.plant, "control" if self.control else ""))
+        control = "control" if self.control else ""
+        return "|".join((self.slug, self.target, self.profile, seed, self.plant, control))
 
     @property
     def label(self) -> str:

@@ -29,7 +29,8 @@ SEGMENT_MIN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class ChangePoint:
-    """`index`: the first value of the new level. `before`, `after`: medians up to the neighbouring marks."""
+    """`index`: the first value of the new level. `before`, `after`: medians up to the neighbouring marks, or where
+    those are equal the means: of a count that is 0 in most runs, two medians say nothing of a change."""
 
     index: int
     p: float
@@ -42,8 +43,13 @@ def find(values: Sequence[float]) -> tuple[ChangePoint, ...]:
     assert all(map(math.isfinite, values)), "a series has no gaps: leave out what was not measured"
     found = sorted(_split(np.asarray(values, dtype=np.float64), 0))
     edges = [0, *(index for index, _ in found), len(values)]
-    medians = [float(np.median(values[first:last])) for first, last in itertools.pairwise(edges)] if found else []
-    return tuple(ChangePoint(index, p, medians[place], medians[place + 1]) for place, (index, p) in enumerate(found))
+    parts = [values[first:last] for first, last in itertools.pairwise(edges)]
+    return tuple(ChangePoint(index, p, *_levels(*parts[place : place + 2])) for place, (index, p) in enumerate(found))
+
+
+def _levels(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
+    medians = float(np.median(before)), float(np.median(after))
+    return medians if medians[0] != medians[1] else (float(np.mean(before)), float(np.mean(after)))
 
 
 def pettitt(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[int, float]:

@@ -32,7 +32,7 @@ from harness.errors import EvidenceError, UsageError
 from harness.evidence import findings_file, suite_file
 from harness.evidence.finding import Findings, Verdict
 from harness.evidence.run import read_manifest
-from harness.evidence.suite_file import SUITE_FILE, SUITE_FOLDER
+from harness.evidence.suite_file import SUITE_FILE, SUITE_FOLDER, Entry
 from harness.report.series import wilson
 
 Interval = tuple[float, float]
@@ -90,11 +90,11 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Rows, the oldest first; what is left out; `took_s`: what the entries of earlier suites took, oldest first."""
+    """Rows, the oldest first; what is left out; `entries`: those of earlier suites by their key, the oldest first."""
 
     rows: tuple[Row, ...]
     left_out: tuple[LeftOut, ...]
-    took_s: Mapping[str, tuple[float, ...]]
+    entries: Mapping[str, tuple[Entry, ...]]
 
 
 def read(reports_dir: Path) -> History:
@@ -125,8 +125,8 @@ def read(reports_dir: Path) -> History:
         by_id[row.run_id] = path.name
         rows.append(row)
     rows.sort(key=lambda row: (row.opened_utc, row.run))
-    took_s, broken = _took(suites)
-    return History(tuple(rows), (*left_out, *broken), took_s)
+    entries, broken = _entries(suites)
+    return History(tuple(rows), (*left_out, *broken), entries)
 
 
 def row_of(run_dir: Path) -> Row:
@@ -193,14 +193,17 @@ def _share_error(split: Mapping[str, Any]) -> ShareError | None:
     return None
 
 
-def _took(suites: Sequence[Path]) -> tuple[dict[str, tuple[float, ...]], list[LeftOut]]:
-    """What each entry of earlier suites took, by its key, and the suites that cannot be read."""
-    took: dict[str, list[float]] = {}
+def _entries(suites: Sequence[Path]) -> tuple[dict[str, tuple[Entry, ...]], list[LeftOut]]:
+    """The entries of earlier suites by their key, the oldest first, and the suites that cannot be read."""
+    found: list[Entry] = []
     broken: list[LeftOut] = []
     for path in suites:
         try:
-            for key, taken_s in suite_file.took_s(path).items():
-                took.setdefault(key, []).append(taken_s)
+            found += suite_file.entries(path)
         except EvidenceError as error:
             broken.append(LeftOut(path.parent.name, str(error)))
-    return {key: tuple(values) for key, values in took.items()}, broken
+    found.sort(key=lambda entry: entry.opened_utc)
+    by_key: dict[str, list[Entry]] = {}
+    for entry in found:
+        by_key.setdefault(entry.key, []).append(entry)
+    return {key: tuple(entries) for key, entries in by_key.items()}, broken

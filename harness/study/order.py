@@ -2,10 +2,13 @@
 
 First what was red the last time: whether it still is decides the day. Then what never ran here, then what ran longest
 ago; of equals the file's order. A planted trial was red when it was not found as promised; a control's red counts for
-its entry.
+its entry. So does what an earlier suite said of the entry, where nothing ran after it: a trial that came to no verdict
+leaves no row. Only trials on the same target with the same load profile are earlier runs of a trial.
 
 How long an entry takes is the median of what earlier suites took for it, the newest TOOK_COUNT of them; before that the
-file's word. What does not fit is left out and shorter ones after it may still run; next time it has waited longer.
+file's word. It counts no more than the budget, or the file's word where that is more: an entry that once took longer
+must come to run again, or nothing could correct its estimate. What does not fit is left out and shorter ones after it
+may still run; next time it has waited longer.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ class Placed:
 
     trial: SuiteTrial
     why: str
+    was_red: bool
     estimate_s: float
 
 
@@ -41,25 +45,40 @@ class Plan:
     left_out: tuple[Placed, ...]
 
 
-def placed(trials: Sequence[SuiteTrial], history: History, promises: Promises) -> tuple[Placed, ...]:
+def placed(trials: Sequence[SuiteTrial], history: History, promises: Promises, budget_s: float) -> tuple[Placed, ...]:
     """The most informative first."""
+    found = [(trial, *_last_time(trial, history, promises)) for trial in trials]
+    found.sort(key=lambda one: _sort_key(*one))
+    return tuple(
+        Placed(trial, _why(opened_utc, was_red), was_red, estimate_s(trial, history, budget_s))
+        for trial, opened_utc, was_red in found
+    )
 
-    def sort_key(trial: SuiteTrial) -> tuple[int, str, int]:
-        earlier = rows_of(trial, history)
-        if not earlier:
-            return 1, "", trial.place
-        is_red = not is_as_expected(earlier[-1], promises, history)
-        return (0, "", trial.place) if is_red else (2, earlier[-1].opened_utc, trial.place)
 
-    def why(trial: SuiteTrial) -> str:
-        earlier = rows_of(trial, history)
-        if not earlier:
-            return "never ran here"
-        is_red = not is_as_expected(earlier[-1], promises, history)
-        return f"{'was red' if is_red else 'last ran'} {earlier[-1].opened_utc}"
+def _last_time(trial: SuiteTrial, history: History, promises: Promises) -> tuple[str, bool]:
+    """(when it last ran, "" for never; whether it was red then)."""
+    earlier = rows_of(trial, history)
+    row = earlier[-1] if earlier else None
+    opened_utc = row.opened_utc if row else ""
+    was_red = row is not None and not is_as_expected(row, promises, history)
+    entries = history.entries.get(trial.key, ())
+    newest = [one for one in entries if one.opened_utc == entries[-1].opened_utc]  # an entry may be there twice
+    runs = {run for one in newest for run in one.runs}
+    if not newest or (row is not None and row.opened_utc > newest[-1].opened_utc and row.run not in runs):
+        return opened_utc, was_red
+    return max(opened_utc, newest[-1].opened_utc), was_red or any(one.was_red for one in newest)
 
-    ordered = sorted(trials, key=sort_key)
-    return tuple(Placed(trial, why(trial), estimate_s(trial, history)) for trial in ordered)
+
+def _sort_key(trial: SuiteTrial, opened_utc: str, was_red: bool) -> tuple[int, str, int]:
+    if was_red:
+        return 0, "", trial.place
+    return 2 if opened_utc else 1, opened_utc, trial.place
+
+
+def _why(opened_utc: str, was_red: bool) -> str:
+    if not opened_utc:
+        return "never ran here"
+    return f"{'was red' if was_red else 'last ran'} {opened_utc}"
 
 
 def within(ordered: Sequence[Placed], budget_s: float) -> Plan:
@@ -76,10 +95,10 @@ def within(ordered: Sequence[Placed], budget_s: float) -> Plan:
     return Plan(tuple(fits), tuple(left_out))
 
 
-def estimate_s(trial: SuiteTrial, history: History) -> float:
-    """What the entry will take, its control included."""
-    took_s = history.took_s.get(trial.key, ())[-TOOK_COUNT:]
-    return statistics.median(took_s) if took_s else trial.seconds
+def estimate_s(trial: SuiteTrial, history: History, budget_s: float) -> float:
+    """What the entry will take, its control included; see the top of the file."""
+    took_s = [one.took_s for one in history.entries.get(trial.key, ()) if one.took_s is not None][-TOOK_COUNT:]
+    return min(statistics.median(took_s), max(trial.seconds, budget_s)) if took_s else trial.seconds
 
 
 def rows_of(trial: SuiteTrial, history: History) -> list[Row]:
@@ -88,6 +107,7 @@ def rows_of(trial: SuiteTrial, history: History) -> list[Row]:
         row
         for row in history.rows
         if (row.experiment, row.plant) == (trial.slug, trial.plant)
+        and (row.target, row.profile) == (trial.target, trial.profile)
         and (trial.seed is None or row.seed == trial.seed)
         and not row.control_of
     ]

@@ -1,26 +1,28 @@
 """How a suite came out, from what it has run and the history that these trials are now part of.
 
 A trial is *as expected* when its verdict is PASS; a planted one when verdict, headline and red checks are what its
-plant promises. A planted trial that says INCONCLUSIVE where its plant promises FAIL has proven nothing, so it is
+plant promises. One whose exit code or plant is not that of its findings is not as expected, whatever those say: it is
+INCONCLUSIVE at best. A planted trial that says INCONCLUSIVE where its plant promises FAIL has proven nothing, so it is
 INCONCLUSIVE; any other way in which it is not as promised is a FAIL: a defect that nobody found. A trial without a
 verdict is INCONCLUSIVE. The suite's verdict is the worst of them; of none, or after a signal, it is INCONCLUSIVE at
-best. What the budget left out costs nothing: it is listed, and comes first as soon as it has waited longest.
+best, and so it is where the budget left out what was red the last time: nobody knows whether it still is. Whatever else
+was left out costs nothing: it is listed, and comes first as soon as it has waited longest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from harness.evidence.finding import Verdict, merge
+from harness.evidence.finding import EXIT_CODES, Verdict, merge
 from harness.evidence.suite_file import NotRun, Ran
 from harness.report.junit import clean
 from harness.report.summary import escaped
 from harness.report.words import SYMBOLS
 from harness.study.history import History, Row
-from harness.study.order import Promises, is_found
+from harness.study.order import Placed, Promises, is_found
 
 _TAGS: Final = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 
@@ -52,8 +54,8 @@ class SuiteOutcome:
     @property
     def verdict(self) -> Verdict:
         """The worst of its trials; see the top of the file."""
-        open_end = () if self.outcomes and not self.interrupted else (Verdict.INCONCLUSIVE,)
-        return merge((*(one.verdict for one in self.outcomes), *open_end))
+        is_open = not self.outcomes or self.interrupted or any(one.was_red for one in self.not_run)
+        return merge((*(one.verdict for one in self.outcomes), *([Verdict.INCONCLUSIVE] if is_open else [])))
 
     @property
     def red(self) -> tuple[Outcome, ...]:
@@ -68,13 +70,31 @@ def outcomes(ran: Sequence[Ran], history: History, promises: Promises) -> tuple[
     return tuple(_outcome(one, rows.get(one.run), history, promises) for one in ran)
 
 
+def not_run(left: Sequence[NotRun], ordered: Sequence[Placed]) -> tuple[NotRun, ...]:
+    """What was not run, with whether it was red the last time."""
+    red = {one.trial.key for one in ordered if one.was_red}
+    return tuple(replace(one, was_red=one.key in red) for one in left)
+
+
 def _outcome(ran: Ran, row: Row | None, history: History, promises: Promises) -> Outcome:
     if row is None:
         says = f": {ran.said}" if ran.said else ""
         return Outcome(ran, None, Verdict.INCONCLUSIVE, f"It ended with exit code {ran.exit_code} and no verdict{says}")
     verdict, why = judged(row, promises)
-    since = "" if verdict is Verdict.PASS else _since(row, history, promises)
-    return Outcome(ran, row, verdict, why, since)
+    doubt = _doubt(ran, row)
+    if verdict is Verdict.PASS:
+        return Outcome(ran, row, Verdict.INCONCLUSIVE if doubt else verdict, doubt or why)
+    return Outcome(ran, row, verdict, why, _since(row, history, promises))
+
+
+def _doubt(ran: Ran, row: Row) -> str:
+    """Why the findings are not the word of what was run; "" where they are."""
+    says = f": {ran.said}" if ran.said else ""
+    if row.plant != ran.plant:
+        return f"Planted was {ran.plant or 'nothing'}, but its run directory says {row.plant or 'nothing'}"
+    if ran.exit_code != EXIT_CODES[row.verdict]:
+        return f"Its findings say {row.verdict}, but it ended with exit code {ran.exit_code}{says}"
+    return ""
 
 
 def judged(row: Row, promises: Promises) -> tuple[Verdict, str]:
@@ -100,7 +120,8 @@ def _since(row: Row, history: History, promises: Promises) -> str:
     alike = [
         one
         for one in history.rows
-        if (one.experiment, one.plant, bool(one.control_of)) == (row.experiment, row.plant, bool(row.control_of))
+        if (one.experiment, one.target, one.profile) == (row.experiment, row.target, row.profile)
+        and (one.plant, bool(one.control_of)) == (row.plant, bool(row.control_of))
     ]
     streak: list[Row] = []
     for one in reversed(alike[: alike.index(row) + 1]):
@@ -124,7 +145,7 @@ def document(suite: SuiteOutcome, harness_version: str) -> dict[str, Any]:
         "interrupted": suite.interrupted,
         "verdict": str(suite.verdict),
         "trials": [_trial_document(one) for one in suite.outcomes],
-        "not_run": [{"label": one.label, "why": one.why} for one in suite.not_run],
+        "not_run": [{"label": one.label, "why": one.why, "was_red": one.was_red} for one in suite.not_run],
     }
 
 
@@ -183,7 +204,8 @@ def _linked(one: Outcome) -> str:
 
 def _not_run(suite: SuiteOutcome) -> Iterator[str]:
     for one in suite.not_run:
-        yield f"- Not run: {escaped(one.label)}: {escaped(one.why)}."
+        red = ", though red the last time" * one.was_red
+        yield f"- Not run{red}: {escaped(one.label)}: {escaped(one.why)}."
 
 
 def junit(suite: SuiteOutcome) -> bytes:

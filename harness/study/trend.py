@@ -38,7 +38,7 @@ _EXPERIMENT_MAX: Final = 80
 def chosen(history: History, experiment: str) -> History:
     """Only the trials of one experiment; all for ""."""
     rows = tuple(row for row in history.rows if not experiment or row.experiment == experiment)
-    return History(rows, history.left_out, history.took_s)
+    return History(rows, history.left_out, history.entries)
 
 
 def table(history: History, promises: Promises) -> str:

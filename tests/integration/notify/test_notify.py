@@ -104,8 +104,9 @@ def test_a_url_of_no_kind_is_refused_without_showing_it():
     assert "very-secret" not in str(refused.value)
 
 
-def test_a_suite_tells_what_failed_and_where(webhook, tmp_path):
-    """Its trial is refused: the receiver hears which, why, and in which folder; the URL is shown nowhere."""
+@pytest.mark.parametrize(("budget", "why"), [("60", "profile is 'XXL'"), ("10", "takes about 20 s")])
+def test_a_suite_tells_what_failed_and_where(webhook, tmp_path, budget, why):
+    """Its trial is refused, or nothing fitted: the receiver hears why and in which folder; the URL is shown nowhere."""
     port, posts = webhook
     shipped = ROOT / "experiments"
     for folder in ("targets", "suites"):
@@ -116,14 +117,15 @@ def test_a_suite_tells_what_failed_and_where(webhook, tmp_path):
     suite = tmp_path / "suites" / "tiny.yaml"
     suite.write_text("title: One that is refused\nbudget_s: 60\ntrials: [{experiment: canary-5xx, seconds: 20}]\n")
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", "suite", str(suite), "--reports-dir", str(tmp_path / "reports")],
+        [sys.executable, "-m", "harness.cli.main", "suite", str(suite), "--budget", budget,
+         "--reports-dir", str(tmp_path / "reports")],
         env={**os.environ, "HARNESS_NOTIFY": f"json://user:very-secret@127.0.0.1:{port}/"},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     (post,) = posts
     assert ("tiny: INCONCLUSIVE", "failure") == (post["title"], post["type"])
-    assert "profile is 'XXL'" in post["message"]
+    assert why in post["message"]
     assert str((tmp_path / "reports" / "latest-suite").resolve()) in post["message"]
     assert "told: receiver 1 (JSON)" in done.stderr
     written = [path for path in (tmp_path / "reports").rglob("*") if path.is_file()]

@@ -19,13 +19,14 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[3]
 
 
-def harness(*arguments, **environment):
+def harness(*arguments, stdout=subprocess.PIPE, **environment):
     return subprocess.run(
         [sys.executable, "-m", "harness.cli.main", *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=60,
         check=False,
@@ -66,6 +67,17 @@ def test_refused_trial_comes_back(tmp_path, suite_file):
     assert "load.profile is" in (folder / "summary.md").read_text()
     assert 1 == len(list(ET.parse(folder / "junit.xml").iter("error")))
     assert (reports / "index.html").exists()
+
+
+def test_reader_that_has_gone_ends_no_suite(tmp_path, suite_file):
+    """With nobody at the other end of stdout the suite runs to its end: its own exit code and all three files."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = harness("suite", suite_file, "--budget", "4m", "--reports-dir", tmp_path / "reports", stdout=writer)
+    os.close(writer)
+    assert 2 == done.returncode, done.stderr
+    folder = (tmp_path / "reports" / "latest-suite").resolve()
+    assert {"suite.json", "summary.md", "junit.xml", "logs"} == {path.name for path in folder.iterdir()}
 
 
 def test_list_starts_nothing(tmp_path, suite_file):

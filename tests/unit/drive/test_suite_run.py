@@ -12,7 +12,7 @@ import pytest
 
 from harness import settings as settings_module
 from harness.drive import suite as driver
-from harness.errors import InvalidFileError
+from harness.errors import InvalidFileError, UsageError
 from harness.plan.suite import SuiteTrial
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +39,6 @@ def run(tmp_path, script, *trials, budget_s=600.0, environment=None):
     child = tmp_path / "child.py"
     child.write_text(script)
     folder = tmp_path / "suite"
-    folder.mkdir()
     settings = settings_module.load(
         {"reports_dir": str(tmp_path / "reports")}, {"PATH": os.environ["PATH"], **(environment or {})}
     )
@@ -95,6 +94,20 @@ def test_what_does_not_fit_is_not_started(tmp_path):
     assert 1 == len(done.ran)
 
 
+def test_first_trial_may_take_the_whole_budget(tmp_path):
+    """An estimate of just the budget is run when nothing ran before it, and not after another."""
+    trial, _ = entry()
+    done, _ = run(tmp_path, CHILD, (trial, 600.0), (trial, 600.0), budget_s=600.0)
+    assert (1, 1) == (len(done.ran), len(done.not_run))
+
+
+def test_wrong_setting_leaves_no_folder(tmp_path):
+    """A bound that is no number is refused before the suite's folder is made."""
+    with pytest.raises(UsageError, match="HARNESS_TRIAL_S_MAX"):
+        run(tmp_path, CHILD, entry(), environment={"HARNESS_TRIAL_S_MAX": "soon"})
+    assert not (tmp_path / "suite").exists()
+
+
 def test_signal_goes_to_the_running_trial_and_ends_the_suite(tmp_path):
     """The running child is told to end and waited for; its control and the next trial are not started."""
     before = signal.getsignal(signal.SIGTERM)
@@ -126,7 +139,28 @@ def test_every_problem_of_suite_and_experiments_is_listed(tmp_path):
     trials = "".join(f"  - {{experiment: {name}, seconds: 9}}\n" for name in names)
     (folder / "x.yaml").write_text(f"title: x\nbudget_s: 99\ntrials:\n{trials}")
     with pytest.raises(InvalidFileError) as caught:
-        driver.read(folder / "x.yaml", [], 0)
+        driver.read(folder / "x.yaml", [], 0, settings_module.load({}, {}))
     assert 3 == len(caught.value.problems)
     for said in ("gone.yaml: no such file", "step_s", "plants load_stops by itself"):
         assert said in str(caught.value)
+
+
+def test_trial_has_the_target_and_profile_that_it_will_run_with(tmp_path):
+    """Those of settings, else the experiment's; the target by the name in its file, under which the history has it."""
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "canary-5xx.yaml").write_text(Path(CANARY).read_text())
+    local = (ROOT / "experiments" / "targets" / "local.yaml").read_text()
+    for name in ("local", "staging"):
+        path = tmp_path / "targets" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(local.replace("name: local", f"name: named-{name}", 1))
+    suite = tmp_path / "suites" / "x.yaml"
+    suite.write_text("title: x\nbudget_s: 99\ntrials: [{experiment: canary-5xx, seconds: 9}]\n")
+
+    def read(**environment):
+        (trial,) = driver.read(suite, [], 0, settings_module.load({}, environment)).trials
+        return trial.target, trial.profile, trial.key
+
+    assert ("named-local", "M", "canary-5xx|named-local|M|||") == read()
+    chosen = read(HARNESS_TARGET="staging", HARNESS_PROFILE="S")
+    assert ("named-staging", "S", "canary-5xx|named-staging|S|||") == chosen

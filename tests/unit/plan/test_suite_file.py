@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness import settings as settings_module
 from harness.drive import prepare
 from harness.drive import suite as driver
 from harness.plan import suite
@@ -102,7 +103,9 @@ def test_suite_without_trials_is_refused(trials):
 def test_shipped_suite_fits_its_budget(name, budget_s_max):
     """Each shipped suite is free of problems, with every experiment it names, and fits by its own estimates."""
     promises = expected.read(prepare.plants())
-    found = driver.read(ROOT / "experiments" / "suites" / f"{name}.yaml", sorted(promises), 0)
+    found = driver.read(
+        ROOT / "experiments" / "suites" / f"{name}.yaml", sorted(promises), 0, settings_module.load({}, {})
+    )
     assert found.budget_s <= budget_s_max
     assert sum(trial.seconds for trial in found.trials) <= found.budget_s
 

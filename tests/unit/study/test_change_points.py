@@ -103,3 +103,9 @@ def test_gap_is_a_mistake_of_the_caller():
 def test_strictness_is_what_the_page_says():
     """The page tells its readers 1 %."""
     assert 0.01 == change_points.ALPHA
+
+
+def test_equal_medians_give_way_to_means():
+    """A count that was 0 and is now 0 in most runs only has a level: its mean."""
+    (found,) = find([0.0] * 60 + [2.0, 0.0, 4.0, 0.0, 0.0] * 12)
+    assert (60, 0.0, 1.2) == (found.index, found.before, found.after)

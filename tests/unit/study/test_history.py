@@ -114,10 +114,13 @@ def test_links_files_and_suites_are_no_runs(reports):
     ):
         folder = reports.path / f"suite-2026010{index}T000000Z-nightly"
         folder.mkdir()
-        suite_file.write(folder / "suite.json", {"trials": trials})
+        base = {"outcome": "PASS", "run": "", "control_of": ""}
+        document = {"opened_utc": folder.name[6:22], "interrupted": False, "trials": [base | one for one in trials]}
+        suite_file.write(folder / "suite.json", document)
     found = history.read(reports.path)
     assert ([name], ()) == ([row.run for row in found.rows], found.left_out)
-    assert {"a": (130.0,), "b": (9.0,)} == dict(found.took_s)
+    took_s = {key: [one.took_s for one in entries] for key, entries in found.entries.items()}
+    assert {"a": [50.0, 80.0, None], "b": [9.0]} == took_s
 
 
 def test_broken_suite_is_named(reports):

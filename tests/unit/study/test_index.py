@@ -135,6 +135,20 @@ def test_change_of_level_is_marked_and_said(reports):
     assert told in section(page, "now")
 
 
+def test_change_between_equal_medians_is_worse_where_the_mean_is(reports):
+    """Lost requests in two of five runs, where there were none: for the worse, and not from 0 to 0."""
+    rows = [row for row in many(reports, 2000) if row.experiment.endswith("-a")][:120]
+    lost = [0] * 60 + [2, 0, 4, 0, 0] * 12
+    rows = [
+        replace(row, rollback_s=(2.0, 2.0), detect_s=(1.0, 1.0), share_error=None, requests_lost=count)
+        for row, count in zip(rows, lost, strict=True)
+    ]
+    told = section(index.page(history.History(tuple(rows), (), {}), "reports", {}), "now")
+    assert "▲ from 0 to 1.2" in told
+    assert ", worse" in told
+    assert "better" not in told
+
+
 def test_one_trial_alone_is_not_drawn(reports):
     """There is nothing to compare; it is said, and the table does not link to a drawing."""
     reports.add()

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.evidence.finding import Verdict
+from harness.evidence.finding import EXIT_CODES, Verdict
 from harness.evidence.suite_file import NotRun, Ran
-from harness.study import history, outcome
+from harness.plan.suite import SuiteTrial
+from harness.study import history, order, outcome
 from harness.study.expected import Expected
 
 PLANT = "canary_loses_writes"
@@ -17,12 +18,16 @@ PROMISES = {PLANT: Expected(Verdict.FAIL, "data_loss", "vanished", ("data_loss",
 
 
 def ran(run, **changes):
-    base = Ran("k", "canary-5xx", run, "", "", 0, 61.0, "logs/01-canary-5xx.log", "verdict: PASS x")
+    """A trial that ended with its verdict's exit code, unless `changes` say another."""
+    base = Ran("k", "canary-5xx", run, "", "", None, 61.0, "logs/01-canary-5xx.log", "verdict: PASS x")
     return replace(base, **changes)
 
 
 def suite(reports, *done, **changes):
-    outcomes = outcome.outcomes(done, history.read(reports.path), PROMISES)
+    found = history.read(reports.path)
+    codes = {row.run: EXIT_CODES[row.verdict] for row in found.rows}
+    ended = [replace(one, exit_code=codes.get(one.run, 70)) if one.exit_code is None else one for one in done]
+    outcomes = outcome.outcomes(ended, found, PROMISES)
     base = outcome.SuiteOutcome("nightly", "A title", "s.yaml", "20260101T000000Z", 600.0, False, outcomes, ())
     return replace(base, **changes)
 
@@ -65,6 +70,35 @@ def test_trial_without_a_verdict_is_inconclusive(reports):
     assert "exit code 64 and no verdict: x.yaml:3: load.profile is 'XXL'" in found.outcomes[0].why
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes", "verdict", "said"),
+    [
+        ("passing", {"exit_code": 70, "said": "disk full"}, "INCONCLUSIVE", "exit code 70: disk full"),
+        ("passing", {"exit_code": 143}, "INCONCLUSIVE", "exit code 143"),
+        ("lost", {"exit_code": 143}, "FAIL", ""),  # what was found stays found
+    ],
+)
+def test_exit_code_that_is_not_the_verdicts_is_no_pass(reports, kind, changes, verdict, said):
+    """The findings alone make no PASS of a trial whose command ended otherwise."""
+    (found,) = suite(reports, ran(reports.add(kind), **changes)).outcomes
+    assert (verdict, True) == (found.verdict, said in found.why)
+
+
+@pytest.mark.parametrize(("asked", "planted"), [("", PLANT), ("load_stops", PLANT)])
+def test_other_plant_than_was_asked_for_is_no_pass(reports, asked, planted):
+    """A defect found as promised proves nothing of a trial that was to have another, or none."""
+    (found,) = suite(reports, ran(reports.add("lost", plant=planted), plant=asked)).outcomes
+    assert "INCONCLUSIVE" == found.verdict
+    assert f"Planted was {asked or 'nothing'}, but its run directory says {planted}" == found.why
+
+
+def test_other_target_or_profile_has_a_streak_of_its_own(reports):
+    """Red on another target or with another profile is no reason to say that this has been red."""
+    reports.add("lost", load={"profile": "M", "seed": 7})
+    found = suite(reports, ran(reports.add("lost")))
+    assert "for the first time" == found.outcomes[0].since
+
+
 def test_nothing_run_and_a_signal_are_inconclusive(reports):
     """A suite that ran nothing proves nothing, and one that was cut is not PASS; a FAIL stays one."""
     name, red = reports.add(), reports.add("lost")
@@ -75,12 +109,31 @@ def test_nothing_run_and_a_signal_are_inconclusive(reports):
 
 def test_what_the_budget_left_out_costs_nothing(reports):
     """Not run is listed, in all three files, and is no red."""
-    found = suite(reports, ran(reports.add()), not_run=(NotRun("slow-leak", "takes about 120 s"),))
+    found = suite(reports, ran(reports.add()), not_run=(NotRun("k", "slow-leak", "takes about 120 s"),))
     assert "PASS" == found.verdict
     assert "Not run: slow-leak: takes about 120 s" in outcome.summary(found)
-    assert [{"label": "slow-leak", "why": "takes about 120 s"}] == outcome.document(found, "1")["not_run"]
+    assert [{"label": "slow-leak", "why": "takes about 120 s", "was_red": False}] == outcome.document(found, "1")[
+        "not_run"
+    ]
     (skipped,) = ET.fromstring(outcome.junit(found)).iter("skipped")
     assert "takes about 120 s" == skipped.get("message")
+
+
+def test_left_out_though_red_the_last_time_is_no_pass(reports):
+    """What was red and was not run again leaves the suite open; what was green does not."""
+    name = reports.add()
+    reports.add("lost", slug="stuck")
+    trials = [
+        SuiteTrial(place, "x.yaml", slug, 60.0, target="local", profile="S")
+        for place, slug in enumerate(("stuck", "never"))
+    ]
+    ordered = order.placed(trials, history.read(reports.path), PROMISES, 600.0)
+    left = outcome.not_run([NotRun(trial.key, trial.slug, "no time") for trial in trials], ordered)
+    assert [True, False] == [one.was_red for one in left]
+    found = suite(reports, ran(name), not_run=left)
+    assert "INCONCLUSIVE" == found.verdict
+    assert "- Not run, though red the last time: stuck: no time." in outcome.summary(found)
+    assert "PASS" == suite(reports, ran(name), not_run=left[1:]).verdict
 
 
 def test_red_is_told_with_since_when(reports):
