@@ -22,7 +22,7 @@ from harness.drive.prepare import ReadyTarget
 from harness.drive.stack import rules
 from harness.drive.stack.spec import Endpoints
 from harness.drive.target.port import Instance, Profile, ReadBackWanted, Request, TargetKit
-from harness.errors import DriveError
+from harness.errors import DriveError, HarnessError
 
 CALL_S_MAX: Final = 10.0
 SAMPLES_S_MAX: Final = 20.0  # the first scrape comes 6 s after Prometheus' start, a window is 5 s more
@@ -81,21 +81,15 @@ def examine(ready: ReadyTarget, endpoints: Endpoints) -> Iterator[Row]:
     for what, ask in parts:
         try:
             yield Row(what, True, ask(given))
-        except (DriveError, httpx.HTTPError, httpx.InvalidURL, TypeError, ValueError) as error:
-            yield Row(
-                what, False, f"{type(error).__name__}: {error}" if not isinstance(error, DriveError) else str(error)
-            )
+        except HarnessError as error:
+            yield Row(what, False, str(error))
+        except (httpx.HTTPError, httpx.InvalidURL, TypeError, ValueError) as error:  # the last two: a kit's own mistake
+            yield Row(what, False, f"{type(error).__name__}: {error}")
 
 
 def _identity(given: Examined) -> str:
-    wanted = {"stable": given.ready.target.versions.stable, "canary": given.ready.target.versions.canary}
-    said = {one.name: (given.kit.identify(one), wanted[one.track]) for one in given.endpoints.instances}
-    for name, (version, should) in said.items():
-        if version != should:
-            raise DriveError(
-                f"{name} says it is {version!r}, `versions` of the target says {should!r}: mend one of them"
-            )
-    return ", ".join(f"{name} is {version}" for name, (version, _) in said.items())
+    said = targets.identities(given.kit, given.endpoints.instances, given.ready.target.versions)
+    return ", ".join(f"{name} is {version}" for name, version in said.items())
 
 
 def _operations(given: Examined) -> str:

@@ -20,7 +20,7 @@ from harness.drive import faults
 from harness.drive.prepare import Prepared
 from harness.drive.stack import binaries, local, rules
 from harness.drive.target.declared import DeclaredKit
-from harness.drive.target.port import Profile
+from harness.drive.target.port import Profile, TargetKit
 from harness.evidence.format import RUN_FORMAT
 from harness.plan.experiment import FaultPlan
 from harness.plan.kit import KitFile
@@ -74,7 +74,7 @@ def document(prepared: Prepared, run_id: str, command: str) -> dict[str, Any]:
         "plant": experiment.plant,
         "control_of": prepared.settings["control_of"],
         "components": components(prepared),
-        "durability": {"fsync": "on", "synchronous_commit": "on"} if prepared.kit.needs_postgres else {},
+        "durability": durability_of(prepared.kit),
         "host": host(),
         "command": command,
         "settings": prepared.settings.documented(),
@@ -103,6 +103,11 @@ def kit_of(prepared: Prepared) -> dict[str, Any]:
             "data_goes_with_trial": kit.file.keeps_its_data_here,
         }
     return told
+
+
+def durability_of(kit: TargetKit) -> dict[str, str]:
+    """How the store keeps what it acknowledged, where the store is the stack's own."""
+    return {"fsync": "on", "synchronous_commit": "on"} if kit.needs_postgres else {}
 
 
 def without_secrets(file: KitFile) -> Any:

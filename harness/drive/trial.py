@@ -364,6 +364,7 @@ def open_trial(
     write_files(trial.spec, trial.run_dir)
     trial.timeline.event(Kind.CENSUS, at="open", items=census.take({}, trial.spec.locked_ports))
     start(trial.guard, [one for one in trial.spec.processes if one.name != LOAD], trial.run_dir)
+    targets.identities(trial.kit, trial.spec.endpoints.instances, prepared.target.versions)
     receivers.check(prepared, receivers.told(prepared, trial.spec, trial.alerts.receivers.resolve_receivers))
     # Prometheus is ready before its rules run; load that no rule sees would leave a hole at the baseline's beginning.
     trial.await_or_fail(

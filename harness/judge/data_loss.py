@@ -305,6 +305,9 @@ def _verified(facts: Facts, ledger: Ledger, service: Found, store: Found) -> Rul
             why = found.read.meta.get("error") or "it was never made"
             says = f"The read of the {name} did not come to its end: {why}"
             return inference("verified", Verdict.INCONCLUSIVE, says)
+    if not facts.has_store and service.read.meta.get("instance") == store.read.meta.get("instance"):
+        says = f"Both reads went through {service.read.meta.get('instance')}: what only it knows, it may have lost"
+        return inference("verified", Verdict.INCONCLUSIVE, says)
     began_ns = min(int(found.read.meta["started_ns"]) for found in (service, store))
     looks = facts.evidence.of(Kind.QUIESCED)
     if not any(look.data["quiescent"] and look.t_ns <= began_ns for look in looks):

@@ -22,6 +22,12 @@ def named(name):
     return lambda event: event.data["name"] == name
 
 
+def without_store(**kit):
+    """Of a service whose kit is a file: nothing was purged."""
+    made = h.with_manifest(h.passing(), kit={"name": "notes", "has_store": False, **kit})
+    return h.without_events(made, Kind.PURGED)
+
+
 CASES = [
     fires(
         "cleanup",
@@ -92,6 +98,14 @@ CASES = [
     ),
     near(
         "cleanup", "test_rows", lambda: h.with_events(h.passing(), h.event(31.4, "control", Kind.PURGED, rows_left=1))
+    ),
+    near("cleanup", "test_rows", lambda: without_store(data_goes_with_trial=True)),
+    fires(
+        "cleanup",
+        "test_rows",
+        lambda: without_store(data_goes_with_trial=False),
+        OPEN,
+        "The kit reaches no store and the service has a place of its own for its data: nobody looked for test rows",
     ),
     fires(
         "cleanup",

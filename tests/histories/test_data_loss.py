@@ -81,6 +81,12 @@ def is_canary_write(row):
     return row["version"] == "1.1" and row["seq"] >= 0 and row["outcome"] == "ok"
 
 
+def without_store(history=None):
+    """Of a service whose kit is a file: the second read is another instance's."""
+    kit = {"name": "notes", "has_store": False, "data_goes_with_trial": True}
+    return h.with_manifest(history or h.passing(), kit=kit)
+
+
 CASES = [
     fires(
         "data_loss",
@@ -253,6 +259,22 @@ CASES = [
         ),
         OPEN,
         "295 of 296 acknowledged writes were looked for by both reads after they were answered",
+    ),
+    fires(
+        "data_loss",
+        "verified",
+        lambda: h.with_read_meta(without_store(), "store", instance="stable-1"),
+        OPEN,
+        "Both reads went through stable-1: what only it knows, it may have lost",
+    ),
+    near("data_loss", "verified", lambda: h.with_read_meta(without_store(), "store", instance="stable-2")),
+    fires(
+        "data_loss",
+        "vanished",
+        lambda: h.with_read_meta(without_store(lost("store")), "store", instance="stable-2"),
+        FAIL,
+        "1 writes are not given by a second instance of stable (the store was out of reach), of 296 acknowledged "
+        f"writes; 0 may be lost in all, among them {h.op_id(CANARY_WRITE)}",
     ),
     near("data_loss", "verified", lambda: h.moved(h.passing(), Kind.QUIESCED, 0.2)),
     near("data_loss", "verified", lambda: read_at(h.passing(), h.at_ns(29.856) + 1)),

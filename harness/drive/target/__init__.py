@@ -9,14 +9,16 @@ Not covered: two packages that register one name (the first one found wins, as w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, cast
 
 from harness.drive.target.declared import DeclaredKit
-from harness.drive.target.port import TargetKit
+from harness.drive.target.port import Instance, TargetKit
 from harness.errors import InvalidFileError, MissingPartError, UsageError
 from harness.plan import kit as kit_files
+from harness.plan.target import Versions
 from harness.plan.validate import nearest, parsed, yaml_lines
 
 GROUP: Final = "harness.targets"
@@ -42,6 +44,21 @@ def read_kit(path: Path, **kwargs: Any) -> TargetKit:
     if kit is None:
         raise InvalidFileError(str(path), problems.found)
     return DeclaredKit(kit, path.resolve().parent, **kwargs)
+
+
+def identities(kit: TargetKit, instances: Sequence[Instance], versions: Versions) -> dict[str, str]:
+    """Instance -> the version that it says it is. UsageError where that is not what the target's `versions` say.
+
+    Answers are attributed by what an instance says of itself: two instances of one version would be a release drilled
+    against itself.
+    """
+    wanted = {"stable": versions.stable, "canary": versions.canary}
+    said = {one: kit.identify(one) for one in instances}
+    for one, version in said.items():
+        if version != wanted[one.track]:
+            should = f"`versions` of the target says {wanted[one.track]!r}"
+            raise UsageError(f"{one.name} says it is {version!r}, {should}: mend one of them")
+    return {one.name: version for one, version in said.items()}
 
 
 def load_kit(name: str, **kwargs: Any) -> TargetKit:

@@ -169,6 +169,7 @@ def test_each_instance_is_a_sidecar_with_the_service_behind_it(kit, tmp_path):
     place = Place("py", (canary,), {"canary": "1.1"}, "", "secret", {"canary-1": 3}, "/data")
     (process,) = kit().local_processes(place)
     own, service = process.argv[: process.argv.index("--")], process.argv[process.argv.index("--") + 1 :]
+    assert ("py", "-P", "-m", "sidecar") == own[:4]  # -P: not the modules in the folder of the kit
     assert ("serve", "--port", "3", "--release", "1.1", "--data", "/data") == service
     assert {"--port": "1", "--control-port": "2", "--upstream-port": "3", "--version": "1.1"}.items() <= dict(
         zip(own[4::2], own[5::2], strict=True)

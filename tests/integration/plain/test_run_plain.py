@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 import yaml
+
+from harness.drive.guard.client import await_condition
 
 pytestmark = pytest.mark.integration
 PROBE = {"type": "probe", "name": "there", "provider": {"type": "process", "path": "true"}}
@@ -50,6 +54,22 @@ def test_an_earlier_journal_is_not_written_over(tmp_path):
     done = run(tmp_path, PLAIN)
     assert (64, "{}", False) == (done.returncode, (tmp_path / "journal.json").read_text(), (tmp_path / "here").exists())
     assert "journal.json: exists already" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_and_leaves_nothing(tmp_path, number, code):
+    """It goes to Chaos Toolkit once, which ends the experiment; whoever waits gets the signal's code."""
+    waiting = {"type": "action", "name": "wait", "provider": {"type": "process", "path": "tail", "arguments": "-f x"}}
+    (tmp_path / "x").write_text("")
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump({**PLAIN, "method": [TOUCH, waiting]}, sort_keys=False))
+    argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml"]
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert await_condition((tmp_path / "here").exists, 30.0)
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        assert code == process.wait(30.0)
+    assert started
+    assert await_condition(lambda: not any(one.is_running() for one in started), 10.0)
 
 
 def test_a_misspelt_extension_is_no_plain_experiment(tmp_path):

@@ -25,11 +25,20 @@ class Service(BaseHTTPRequestHandler):
             self.send_response(204)
             self.end_headers()
             return
+        if self.path == "/pretends":
+            self.pretend()
+            return
         if self.path == "/slow":
             released.wait(10.0)
         if self.path == "/release":
             released.set()
         self.tell(200 if self.path == "/health" else 207, body)
+
+    def pretend(self):
+        self.send_response(500)
+        for name in ("x-service-version", "X-Service-Instance", "x-fault-injected", "content-length"):
+            self.send_header(name, "0")
+        self.end_headers()
 
     def tell(self, status, body):
         if self.path == "/counts":

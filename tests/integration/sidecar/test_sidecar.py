@@ -24,6 +24,7 @@ CACHE = Path(__file__).parents[3] / ".cache"
 SERVICE = Path(__file__).with_name("service.py")
 S_MAX = 15.0
 TOKEN = "a token of the test"
+TARGET = '/echo/a%2Fb//c/../d?x=1&x=%20"'  # what a client library would quote and shorten
 
 
 class Running:
@@ -38,7 +39,8 @@ class Running:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 (sys.executable, "-m", "sidecar", *options, *numbers, "--", *started),
-                env={**os.environ, "SIDECAR_CONTROL_TOKEN": TOKEN}, stdout=output, stderr=subprocess.STDOUT,
+                env={**os.environ, "SIDECAR_CONTROL_TOKEN": TOKEN, "PORT": str(self.upstream_port)},
+                stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -111,10 +113,10 @@ def raw(sidecar, method, target, headers=(), body=b""):
 def test_request_and_answer_pass_unchanged(sidecar):
     """Method, quoted path, query, headers, body; status, repeated headers, encoded body."""
     status, headers, content = raw(
-        sidecar, "POST", "/echo/a%2Fb?x=1&x=%20", [("x-request-id", "r-1"), ("x-two", "a"), ("x-two", "b")], b"\x00body"
+        sidecar, "POST", TARGET, [("x-request-id", "r-1"), ("x-two", "a"), ("x-two", "b")], b"\x00body"
     )
     seen = json.loads(content)
-    assert ("POST", "/echo/a%2Fb?x=1&x=%20", "\x00body") == (seen["method"], seen["target"], seen["body"])
+    assert ("POST", TARGET, "\x00body") == (seen["method"], seen["target"], seen["body"])
     assert [["host", "notes.example"], ["x-request-id", "r-1"], ["x-two", "a"], ["x-two", "b"]] == [
         pair for pair in seen["headers"] if pair[0] not in {"content-length", "connection"}
     ]
@@ -131,6 +133,13 @@ def test_head_and_empty_answers_keep_their_shape(sidecar):
     assert int(dict(headers)["content-length"]) > 0
     status, headers, content = raw(sidecar, "DELETE", "/empty")
     assert (204, b"", False) == (status, content, "content-length" in dict(headers))
+
+
+def test_who_answered_and_what_was_injected_is_the_sidecars_word(sidecar):
+    """A service that says a version, an instance or a mark of its own is not believed."""
+    _, headers, _ = raw(sidecar, "GET", "/pretends")
+    said = [pair for pair in headers if pair[0].lower().startswith(("x-service", "x-fault"))]
+    assert [("x-service-version", "1.1"), ("x-service-instance", "canary-1")] == said
 
 
 def test_a_service_that_breaks_off_is_asked_once(sidecar):
@@ -187,6 +196,24 @@ def test_what_is_in_flight_is_answered_before_it_ends(sidecar):
     slow.join(S_MAX)
     assert ([207], 0) == (answers, sidecar.process.wait(S_MAX))
     assert not psutil.pid_exists(pid)
+
+
+def test_a_service_behind_a_wrapper_ends_too(start):
+    """A script that does not `exec` is a parent of the service, and gets the signal for it."""
+    found = start("sh", "-c", f"{sys.executable} {SERVICE} $PORT; true")
+    assert await_condition(found.serves, S_MAX), found.log.read_text()
+    found.process.send_signal(signal.SIGTERM)
+    assert 0 == found.process.wait(S_MAX)
+    assert await_condition(lambda: ports.is_free(found.upstream_port), S_MAX)
+
+
+def test_a_service_that_had_to_be_killed_is_not_hidden(start):
+    """It ignores SIGTERM: the sidecar ends by the code of a killed process, which the evidence calls an error."""
+    found = start("sh", "-c", f"trap '' TERM; exec {sys.executable} {SERVICE} $PORT")
+    assert await_condition(found.serves, S_MAX), found.log.read_text()
+    found.process.send_signal(signal.SIGTERM)
+    assert -signal.SIGKILL == found.process.wait(S_MAX)
+    assert ports.is_free(found.upstream_port)
 
 
 def test_a_killed_sidecar_leaves_no_service(sidecar):

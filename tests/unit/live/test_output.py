@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from harness.cli.output import Output, takes_panel
+from harness.cli.run import Interrupt
 from harness.errors import UsageError
 
 
@@ -64,3 +67,31 @@ def test_reader_that_goes_away_ends_nothing():
     finally:
         os.close(writes)
     assert (0, b"") == (done.returncode, done.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_output_that_nobody_can_take_ends_no_trial(stream):
+    """A full disk behind stdout or stderr: the line is lost, the process goes on."""
+    code = "from harness.cli import output; [output.write_while_read('x') or output.tell('y') for _ in range(3)]"
+    with open("/dev/full", "w") as full:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full}
+        done = subprocess.run([sys.executable, "-c", code], text=True, check=False, **streams)
+    other, line = (done.stderr, "harness: y") if stream == "stdout" else (done.stdout, "x")
+    assert (0, [line] * 3) == (done.returncode, other.splitlines())
+
+
+def test_a_signal_is_handed_on_before_a_word_about_it():
+    """Where the word cannot be said, the experiment has still been told to end."""
+    sent = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        interrupt = Interrupt(SimpleNamespace(send_signal=sent.append))
+        interrupt.tell = sent.append
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert [signal.SIGUSR1, "interrupted: healing, stopping and judging what there is"] == sent
+    assert 143 == interrupt.exit_code

@@ -96,7 +96,8 @@ def test_a_store_that_was_out_of_reach_is_named():
     evidence = histories.passing()
     topic = "The smallest loss that it could have seen"
     assert "The store itself was not read" not in said(evidence, judge(evidence))[topic]
-    manifest = {**evidence.manifest, "kit": {"name": "notes", "has_store": False}}
+    kit = {"name": "notes", "has_store": False, "data_goes_with_trial": True}
+    manifest = {**evidence.manifest, "kit": kit}
     outside = replace(evidence, manifest=manifest)
     findings = judge(outside)
     assert "The store itself was not read" in said(outside, findings)[topic]
