@@ -58,8 +58,10 @@ def command(name: str, folder: Path, version: str, **given: str | None) -> int:
         except OSError as error:
             raise UsageError(f"{folder / path}: cannot be written: {error.strerror}; choose another --dir") from error
         click.echo(f"wrote {folder / path}")
-    click.echo(f"\nnext: harness doctor --target {folder}/targets/{name}.yaml    # starts it and tries every part once")
-    click.echo(f"then: harness run {folder}/{name}-5xx.yaml")
+    click.echo(
+        f"\nnext: harness doctor --target {folder / f'targets/{name}.yaml'}    # starts it and tries every part once"
+    )
+    click.echo(f"then: harness run {folder / f'{name}-5xx.yaml'}")
     return 0
 
 

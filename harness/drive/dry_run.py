@@ -41,10 +41,16 @@ def describe(prepared: Prepared) -> tuple[list[str], list[Told]]:
         _part("load", _load(prepared, spec)),
         _part("rollout", _rollout(prepared, spec)),
         _part("fault", _fault(prepared, spec)),
-        _part("purge", ["its test rows, once they have been read back"]),
+        _part("purge", [_purge(prepared)]),
         _part("tell", [*_told(told), f"{local.TEAM:<24}{_team(spec)}, by the controller once it has acted"]),
     )
     return [line for part in parts for line in part], told
+
+
+def _purge(prepared: Prepared) -> str:
+    if prepared.kit.has_store:
+        return "its test rows, once they have been read back"
+    return "nothing: the kit reaches no store; what the service keeps in {data_dir} goes with the scratch folder"
 
 
 def _part(name: str, lines: list[str]) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,23 +13,44 @@ import pytest
 import yaml
 
 pytestmark = pytest.mark.integration
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "your-service.md"
 SERVICE = Path(__file__).with_name("own_service") / "notes.py"
-DOCTOR_S_MAX = 120.0
+COMMAND_S_MAX = 120.0
+
+
+def command_of_page(begins):
+    """The command of the how-to that begins so, as a reader copies it."""
+    found = re.findall(r"^    (harness .*(?:\\\n.*)*)$", PAGE.read_text(), re.MULTILINE)
+    (command,) = (one for one in found if one.startswith(begins))
+    return command
+
+
+def type_it(command, folder):
+    """What a reader's shell does with it, in the folder of the service."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S_MAX,
+        check=False,
+    )
 
 
 @pytest.fixture
 def described(tmp_path):
-    """The folder that `harness init` makes for the notes; `forgets`: every n-th note of the canary is not kept."""
+    """The folder of the notes after the page's `harness init`; `options` go to the service's command line."""
 
-    def init(forgets=0):
-        start = f"{{python}} {SERVICE} --port {{port}} --release {{version}} --data {{data_dir}}"
-        argv = [sys.executable, "-m", "harness.cli.main", "init", "notes", "--dir", str(tmp_path / "drill")]
-        argv += ["--start", f"{start} --forgets {forgets}", "--write", "POST /notes"]
-        argv += ["--write-body", '{"id": "{op_id}", "text": "note {index}"}', "--read-back", "/notes/{op_id}"]
-        argv += ["--read", "GET /notes", "--version", "/health release"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    def init(options=""):
+        folder = tmp_path / "service"
+        folder.mkdir()
+        shutil.copy(SERVICE, folder)
+        command = command_of_page("harness init").replace("{data_dir}", f"{{data_dir}}{options}")
+        done = type_it(command, folder)
         assert done.returncode == 0, done.stderr
-        return tmp_path / "drill", done.stdout
+        return folder, done.stdout
 
     return init
 
@@ -43,12 +66,14 @@ def shortened(folder):
     return path
 
 
-def test_init_doctor_and_drill(described, start):
-    """The three commands that `init` names, one after the other: written, tried, PASS in every check."""
+def test_the_page_is_walked(described, start):
+    """Its three commands, one after the other: written, every part tried, PASS in every check."""
     folder, said = described()
-    (doctor,) = (line.partition("#")[0] for line in said.splitlines() if line.startswith("next: "))
-    argv = [sys.executable, "-m", "harness.cli.main", *shlex.split(doctor)[2:]]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=DOCTOR_S_MAX, check=False)
+    doctor = command_of_page("harness doctor")
+    assert doctor in said
+    assert "then: harness run notes-5xx.yaml\n" in said
+    assert "    harness run notes-5xx.yaml\n" in PAGE.read_text()
+    done = type_it(doctor, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines() if line.startswith(("ok ", "wrong "))}
     asked = {"identity", "operations", "headers", "metrics", "fault", "rules", "receivers"}
@@ -60,6 +85,6 @@ def test_init_doctor_and_drill(described, start):
 
 def test_a_canary_that_forgets_is_found(described, start):
     """Every fifth note is acknowledged and not kept: FAIL, vanished."""
-    folder, _ = described(forgets=5)
+    folder, _ = described(" --forgets 5")
     trial = start(shortened(folder))
     assert ("FAIL", ("data_loss", "vanished")) == (trial.judged()["verdict"], trial.judged()["headline"]), trial.output
