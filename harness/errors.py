@@ -22,6 +22,7 @@ EXIT_INCONCLUSIVE = 2
 EXIT_USAGE = 64
 EXIT_HARNESS = 70
 EXIT_SIGINT = 130
+EXIT_SIGPIPE = 141  # whoever read the output has gone: not a verdict
 EXIT_SIGTERM = 143
 
 

@@ -3,7 +3,7 @@
 Commands are imported when they are called, so that `--help` does not pay for Locust or Arrow.
 
 Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 64 what the user gave is wrong, 70 the harness failed or lacks a
-part, 130 and 143 interrupted.
+part, 130 and 143 interrupted, 141 whoever read the output has gone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import traceback
 import click
 
 import harness
-from harness.errors import EXIT_HARNESS, EXIT_SIGINT, EXIT_USAGE, HarnessError
+from harness.errors import EXIT_HARNESS, EXIT_SIGINT, EXIT_SIGPIPE, EXIT_USAGE, HarnessError
 
 # name -> what `--help` says; the module harness.cli.<name> has `command`
 COMMANDS = {
@@ -81,6 +81,9 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_SIGINT
+    except SystemExit as ended:
+        # click ends with 1 where the reader of the output has gone, which here would be a FAIL.
+        return EXIT_SIGPIPE if ended.code == 1 else int(ended.code or 0)
     except Exception:  # noqa: BLE001 - the outermost frame: anything uncaught is the harness's own fault, code 70
         traceback.print_exc()
         return EXIT_HARNESS

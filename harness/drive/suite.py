@@ -218,6 +218,7 @@ class _Children:
         # By the environment: the command that the report says to repeat must not name a directory that exists.
         environment = {**settings_module.child_environment(self._settings), "HARNESS_RUN_DIR": str(run_dir)}
         environment["HARNESS_CONTROL_OF"] = control_of
+        environment.pop("HARNESS_NOTIFY", None)  # a secret that no trial needs, and any action of it could read
         log = self._folder / "logs" / f"{self._count:02d}-{slug}.log"
         started_ns = clock.monotonic_ns()
         code = self._wait([*self._program, "run", experiment, *options], environment, log)

@@ -95,3 +95,15 @@ def test_a_signal_is_handed_on_before_a_word_about_it():
             signal.signal(number, handler)
     assert [signal.SIGUSR1, "interrupted: healing, stopping and judging what there is"] == sent
     assert 143 == interrupt.exit_code
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_gone_is_no_verdict():
+    """click would end with 1, which is FAIL."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        done = subprocess.run([sys.executable, "-m", "harness.cli.main", "--help"], stdout=write_end, check=False)
+    finally:
+        os.close(write_end)
+    assert 141 == done.returncode
