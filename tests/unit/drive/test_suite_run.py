@@ -23,6 +23,7 @@ import json, os, pathlib, signal, sys
 run_dir = pathlib.Path(os.environ["HARNESS_RUN_DIR"])
 run_dir.mkdir(parents=True)
 told = {"argv": sys.argv[1:], "control_of": os.environ["HARNESS_CONTROL_OF"], "session": os.getsid(0) == os.getpid()}
+told["notify"] = "HARNESS_NOTIFY" in os.environ
 (run_dir / "told.json").write_text(json.dumps(told))
 print("first line"); print("the last line", flush=True)
 """
@@ -84,6 +85,12 @@ def test_settings_win_over_the_experiments_own(tmp_path):
     environment = {"HARNESS_SEED": "3", "HARNESS_PROFILE": "S"}
     done, _ = run(tmp_path, CHILD, entry(control=HEALTHY), environment=environment)
     assert ["--seed", "3", "--profile", "S"] == told(tmp_path, done.ran[1].run)["argv"][2:]
+
+
+def test_no_trial_sees_whom_to_tell(tmp_path):
+    """Who is told after the suite is a secret, and an experiment's own actions could read it."""
+    done, _ = run(tmp_path, CHILD, entry(), environment={"HARNESS_NOTIFY": "json://127.0.0.1/"})
+    assert not told(tmp_path, done.ran[0].run)["notify"]
 
 
 def test_what_does_not_fit_is_not_started(tmp_path):
