@@ -132,7 +132,9 @@ class Reader:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._trials: dict[str, Ran] = {}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("HARNESS_")}
+        # Nor what `make test` tells a make below it, which says more than a reader's own.
+        not_typed = ("HARNESS_", "MAKE", "MFLAGS")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(not_typed)}
         self.environment = {**kept, "PATH": f"{home / '.venv' / 'bin'}:{os.environ['PATH']}"}
 
     def type(self, command: str) -> Ran:
