@@ -20,7 +20,7 @@ COMMAND_S_MAX = 120.0
 
 def command_of_page(begins):
     """The command of the how-to that begins so, as a reader copies it."""
-    found = re.findall(r"^    (harness .*(?:\\\n.*)*)$", PAGE.read_text(), re.MULTILINE)
+    found = re.findall(r"^    (harness (?:.*\\\n)*.*)$", PAGE.read_text(), re.MULTILINE)
     (command,) = (one for one in found if one.startswith(begins))
     return command
 

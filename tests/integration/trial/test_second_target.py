@@ -43,4 +43,4 @@ def test_a_kit_that_nobody_installed_is_refused(experiment, start, monkeypatch):
     monkeypatch.delenv("PYTHONPATH")
     trial = start(experiment(), "--target", TARGET)
     assert 64 == trial.code(), trial.output
-    assert "kit: is 'notes'; known: porttrack" in trial.output
+    assert "kit: is 'notes' and no kit file (*.yaml); known: porttrack" in trial.output
