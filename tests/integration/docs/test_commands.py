@@ -41,7 +41,8 @@ INSTEAD = {
     "harness suite smoke": "harness suite smoke --list",  # test_suite.py runs one
     "harness suite nightly": "harness suite nightly --list",
     "harness diff reports/A reports/B": "harness diff reports/latest reports/latest",
-    "harness init NAME": "harness init notes --start 'python notes.py --port {port}'",  # it would ask at a terminal
+    # At a terminal it would ask.
+    "harness init NAME": "harness init notes --start 'python notes.py --port {port} --release {version}'",
     "harness doctor --target drill/targets/NAME.yaml": "",  # test_own_service.py runs it on a service that exists
 }
 TOGETHER = {STACK, LOCUST}  # the one serves until it is ended, the other needs its port: a test of their own
