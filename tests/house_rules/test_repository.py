@@ -124,6 +124,7 @@ def test_target_parses(name: str) -> None:
 
 
 HOME = re.compile(r"/(?:root|home/[a-z]\w*|Users/[A-Za-z]\w*)/")
+FILE_BYTES_MAX = 300_000
 
 
 def tracked_texts() -> list[tuple[str, str]]:
@@ -155,6 +156,31 @@ def test_home_folder_is_seen() -> None:
     for home in ("root", "home/ann", "Users/Ann"):
         assert HOME.search(f"see /{home}/x")
     assert not HOME.search("https://example.org/home-office/ and chroot/x and /rooted/x")
+
+
+def heavy_files(sizes_bytes: dict[str, int]) -> list[str]:
+    """Those over FILE_BYTES_MAX, but for the lock file, which a tool writes."""
+    return [
+        f"{name}: {size} bytes; the most is {FILE_BYTES_MAX}"
+        for name, size in sizes_bytes.items()
+        if size > FILE_BYTES_MAX and name != "uv.lock"
+    ]
+
+
+def test_no_heavy_file_is_in_the_repository() -> None:
+    """A wheel or a recording that somebody left behind stays in every clone for ever."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+    ).stdout
+    paths = [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    assert paths
+    assert [] == heavy_files({name: (ROOT / name).stat().st_size for name in paths})
+
+
+def test_heavy_file_is_seen() -> None:
+    """One byte too many is too many; the lock file may be as long as it is."""
+    assert heavy_files({"left.whl": FILE_BYTES_MAX + 1})
+    assert [] == heavy_files({"picture.png": FILE_BYTES_MAX, "uv.lock": FILE_BYTES_MAX * 2})
 
 
 def test_import_rules_name_every_package() -> None:
