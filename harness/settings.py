@@ -28,6 +28,7 @@ KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "plant": ("", "a planted defect by its name; overrides the experiment's"),
     "control_of": ("", "run directory of the trial that this one, without a fault, is the control of; recorded only"),
     "trial_s_max": ("600", "the guard ends a trial after this many seconds"),
+    "reports_url": ("", "where others read a suite's reports: an http address, with {run} where a run's name belongs"),
     "notify": ("", "who is told after a suite: apprise URLs, separated by spaces; secret, so never shown"),
     "envoy": ("", "path of the Envoy binary"),
     "postgres_bin": ("", "folder of PostgreSQL's binaries"),

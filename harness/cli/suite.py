@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from harness.plan.suite import Suite
+    from harness.settings import Settings
     from harness.study.expected import Expected
     from harness.study.order import Plan
     from harness.study.outcome import SuiteOutcome
@@ -50,6 +51,7 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
 
     settings = settings_module.load({"reports_dir": reports_dir, "notify": notify})
     receivers = notify_module.receivers_of(settings["notify"].split())
+    reports_url = url_of(settings)
     if settings["plant"]:
         raise UsageError(
             f"{settings.origins['plant']}: is {settings['plant']!r}: a suite names its own plants; unset it"
@@ -80,13 +82,13 @@ def command(suite: str, budget: str | None, list_only: bool, reports_dir: str | 
         outcomes=outcome.outcomes(done.ran, history.read(reports), promises),
         not_run=outcome.not_run(done.not_run, ordered),
     )
-    (folder / "summary.md").write_text(outcome.summary(found))
+    (folder / "summary.md").write_text(outcome.summary(found, reports_url or outcome.BESIDE))
     (folder / "junit.xml").write_bytes(outcome.junit(found))
     suite_file.write(folder / suite_file.SUITE_FILE, outcome.document(found, harness.__version__))
-    say(f"\n{outcome.summary(found)}")
+    say(f"\n{outcome.summary(found, f'{reports}/{{run}}/report.html')}")
     link_latest(folder)
     say(f"index: {write_index(reports)}")
-    _tell(receivers, found, folder)
+    _tell(receivers, found, reports_url, folder)
     say(f"suite: {found.verdict} {folder}")
     return done.signal_code or EXIT_CODES[found.verdict]
 
@@ -98,7 +100,7 @@ def link_latest(folder: Path) -> None:
     link.replace(folder.parent / LATEST)
 
 
-def _tell(receivers: Sequence[Any], found: SuiteOutcome, folder: Path) -> None:
+def _tell(receivers: Sequence[Any], found: SuiteOutcome, reports_url: str, folder: Path) -> None:
     """What was not as expected, since when, and where the reports are; also that all is well, so that silence means
     that nothing was run."""
     if not receivers:
@@ -108,7 +110,7 @@ def _tell(receivers: Sequence[Any], found: SuiteOutcome, folder: Path) -> None:
     from harness.study import outcome
 
     title = f"{found.name}: {found.verdict}"
-    body = f"{outcome.summary(found)}\n{folder.resolve()}"
+    body = f"{outcome.summary(found, reports_url)}\n{folder.name if reports_url else folder.resolve()}"
     told = notify.tell(receivers, title, body, bad=found.verdict is not Verdict.PASS)
     for one in told:
         click.echo(f"told: {one.receiver}" if one.took_it else f"harness: could not tell {one.receiver}", err=True)
@@ -120,6 +122,17 @@ def known_promises() -> dict[str, Expected]:
     from harness.study import expected
 
     return expected.read(prepare.plants())
+
+
+def url_of(settings: Settings) -> str:
+    """The setting reports_url, "" where there is none; UsageError for what would be no link in a message."""
+    url = settings["reports_url"]
+    if url and not re.fullmatch(r"https?://[^\s()<>\[\]]+", url):
+        raise UsageError(
+            f"{settings.origins['reports_url']}: is {url!r}, must be an http or https address without spaces and"
+            " brackets, such as https://ci.example.org/runs/7 or https://example.org/reports/{run}/report.html"
+        )
+    return url
 
 
 def seconds_of(text: str) -> float:

@@ -24,6 +24,7 @@ from harness.report.words import SYMBOLS
 from harness.study.history import History, Row
 from harness.study.order import Placed, Promises, is_found
 
+BESIDE: Final = "../{run}/report.html"
 _TAGS: Final = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error"}
 
 
@@ -169,12 +170,16 @@ def _trial_document(outcome: Outcome) -> Mapping[str, Any]:
     }
 
 
-def summary(suite: SuiteOutcome) -> str:
-    """summary.md, for a CI system's step summary; links are relative to the suite's folder."""
-    return "\n".join((*_head(suite), *_table(suite), *_not_run(suite), ""))
+def summary(suite: SuiteOutcome, link: str = BESIDE) -> str:
+    """summary.md, for a CI system's step summary, a message or a terminal.
+
+    `link`: the address of a trial's report, in which `{run}` stands for the name of its run directory; as it is, it
+    holds for a file in the suite's folder. "" where the reader can reach none: then the names stand alone.
+    """
+    return "\n".join((*_head(suite, link), *_table(suite, link), *_not_run(suite), ""))
 
 
-def _head(suite: SuiteOutcome) -> Iterator[str]:
+def _head(suite: SuiteOutcome, link: str) -> Iterator[str]:
     good = sum(one.verdict is Verdict.PASS for one in suite.outcomes)
     yield f"## {SYMBOLS[suite.verdict]} {suite.verdict}: {good} of {len(suite.outcomes)} trials as expected"
     yield ""
@@ -185,21 +190,24 @@ def _head(suite: SuiteOutcome) -> Iterator[str]:
     for place, one in enumerate(suite.red):
         first = "**Look at this first**" if place == 0 else "Then"
         since = f" Red {one.since}." if one.since else ""
-        yield f"- {first}: {_linked(one)}, {one.verdict}: {escaped(one.why)}.{since}"
+        report = f" Report: {_linked(one, link)}." if one.row else ""
+        yield f"- {first}: {escaped(one.ran.label)}, {one.verdict}: {escaped(one.why)}.{since}{report}"
     yield ""
 
 
-def _table(suite: SuiteOutcome) -> Iterator[str]:
-    yield "| As expected | Trial | What was found | Took |"
-    yield "|---|---|---|---|"
+def _table(suite: SuiteOutcome, link: str) -> Iterator[str]:
+    yield "| As expected | Trial | What was found | Took | Report |"
+    yield "|---|---|---|---|---|"
     for one in suite.outcomes:
-        yield f"| {SYMBOLS[one.verdict]} {one.verdict} | {_linked(one)} | {escaped(one.why)} | {one.ran.took_s:.0f} s |"
+        report = _linked(one, link) if one.row else "none"
+        cells = (escaped(one.ran.label), escaped(one.why), f"{one.ran.took_s:.0f} s", report)
+        yield f"| {SYMBOLS[one.verdict]} {one.verdict} | {' | '.join(cells)} |"
     yield ""
 
 
-def _linked(one: Outcome) -> str:
+def _linked(one: Outcome, link: str) -> str:
     # A run directory's name is ours: letters, digits and hyphens.
-    return f"[{escaped(one.ran.label)}](../{one.ran.run}/report.html)" if one.row else escaped(one.ran.label)
+    return f"[{one.ran.run}]({link.replace('{run}', one.ran.run)})" if link else one.ran.run
 
 
 def _not_run(suite: SuiteOutcome) -> Iterator[str]:

@@ -112,6 +112,13 @@ def test_plant_from_outside_is_refused():
     assert (64, True) == (done.returncode, "HARNESS_PLANT" in done.stderr)
 
 
+def test_address_that_would_be_no_link_is_refused():
+    """Whom it is told clicks on it: a path, or an address with a bracket, would lead nowhere."""
+    for wrong in ("reports/{run}", "https://example.org/a b", "https://example.org/(x)"):
+        done = harness("suite", "smoke", "--list", HARNESS_REPORTS_URL=wrong)
+        assert (64, True) == (done.returncode, f"HARNESS_REPORTS_URL: is {wrong!r}" in done.stderr), done.stderr
+
+
 def test_named_plant_is_in_the_plan():
     """`--plant` puts the defect into what would be run, without a change of the file."""
     done = harness("run", "experiments/canary-5xx.yaml", "--plant", "load_stops", "--dry-run")

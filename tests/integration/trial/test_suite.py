@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,6 +90,9 @@ def test_suite_is_as_expected(suite):
     assert [] == [
         name for path in (drill, control, planted) for name in [path.name] if f"{name}/report.html" not in page
     ]
+    folder = (suite.parents[1] / "reports" / "latest-suite").resolve()
+    linked = re.findall(r"\]\((.+?)\)", (folder / "summary.md").read_text())
+    assert [path / "report.html" for path in (drill, control, planted)] == [(folder / one).resolve() for one in linked]
     assert [] == [left for path in (drill, control, planted) for left in leftovers(path)]
 
 

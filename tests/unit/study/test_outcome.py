@@ -162,9 +162,27 @@ def test_summary_leads_with_the_worst(reports):
     lines = outcome.summary(found).splitlines()
     assert "## ✗ FAIL: 1 of 3 trials as expected" == lines[0]
     (first,) = [line for line in lines if "Look at this first" in line]
-    assert f"[canary-5xx, seed 7](../{red}/report.html), FAIL: " in first
+    assert "canary-5xx, seed 7, FAIL: " in first
+    assert f"Report: [{red}](../{red}/report.html)." in first
     assert [red, open_] == [one.ran.run for one in found.red]
     assert 3 == sum(line.startswith("| ") and "61 s" in line for line in lines)
+
+
+def test_summary_links_to_where_its_reader_can_go(reports):
+    """A published folder has one address a run, a CI run one for all; for somebody who reaches neither there is the
+    name alone, and never a link that leads nowhere."""
+    red = reports.add("lost")
+    found = suite(reports, ran(red), ran("", said="no such file"))
+    for link, told in {
+        "https://example.org/reports/{run}/": f"[{red}](https://example.org/reports/{red}/)",
+        "https://ci.example.org/7": f"[{red}](https://ci.example.org/7)",
+        "": red,
+    }.items():
+        text = outcome.summary(found, link)
+        assert 2 == text.count(told)
+        assert f"Report: {told}." in text
+        assert text.count("](") == (2 if link else 0)
+        assert "| none |" in text
 
 
 def test_summary_escapes_what_a_trial_said(reports):
