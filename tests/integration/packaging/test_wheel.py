@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,15 @@ def test_demo_runs_from_an_empty_folder(installed, tmp_path):
         assert run(installed / "harness", again, run_dir, cwd=tmp_path, **caching).returncode == 0
     assert before == (run_dir / "findings.json").read_bytes()
     assert json.loads(before)["verdict"] == "PASS"
+
+
+def test_wheel_offers_its_extras(wheel):
+    """By their names in the documents; each is installed by its own test, or by `make setup`."""
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (one for one in archive.namelist() if one.endswith(".dist-info/METADATA"))
+        told = archive.read(metadata).decode()
+    extras = {line.split(": ")[1] for line in told.splitlines() if line.startswith("Provides-Extra: ")}
+    assert {"local", "kubernetes", "notify", "data", "probes"} == extras
 
 
 def test_no_extra_is_needed_to_judge_and_to_draw(wheel, tmp_path):
