@@ -3,8 +3,8 @@
 #
 #   PYTHON=python3.12 make demo     another interpreter (3.11 or later)
 #
-# Nothing is installed outside this folder and the tools' own caches, but for one case: `make test`, run as root where
-# Chromium is missing, installs Debian's package for the browser tests.
+# Nothing is installed outside this folder and the tools' own caches, but for one case: `make test`, run as root,
+# installs what is missing of the Debian packages that only tests need: Chromium, and buildah, runc and mmdebstrap.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -53,11 +53,11 @@ check: $(STAMP) ## format, lint, types, import rules, unit tests, house rules (u
 	$(BIN)/pytest tests/unit tests/histories tests/property tests/house_rules
 
 .PHONY: test
-test: check chromium ## check, then real parts on loopback and the report in a browser; of all kills a pairwise part
+test: check programs ## check, then real parts on loopback and the report in a browser; of all kills a pairwise part
 	$(BIN)/pytest -m "not full" tests/integration tests/browser
 
 .PHONY: test-full
-test-full: check chromium ## the same with every kill and signal at every moment (an hour); writes docs/reliability.md
+test-full: check programs ## the same with every kill and signal at every moment (an hour); writes docs/reliability.md
 	mkdir -p benchmarks/results
 	KILLS_RESULTS=benchmarks/results/kills.json $(BIN)/pytest tests/integration tests/browser
 	$(PY) -m harness.testing.kills benchmarks/results/kills.json docs/reliability.md
@@ -102,10 +102,14 @@ $(STAMP): $(UV_MADE) | python
 	rm -f $(CACHE)/setup-*.stamp
 	touch $@
 
-.PHONY: chromium
-chromium:
-	@command -v chromium >/dev/null || { \
+# What only tests need: Chromium draws the report; the others make the base of the runner's image, and the image.
+TEST_PROGRAMS := chromium buildah runc mmdebstrap
+
+.PHONY: programs
+programs:
+	@missing=""; for one in $(TEST_PROGRAMS); do command -v $$one >/dev/null || missing="$$missing $$one"; done; \
+	[ -z "$$missing" ] || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { \
-	    echo "chromium: not found; the browser tests need it: apt-get install chromium" >&2; exit 1; }; \
+	    echo "not found:$$missing; tests need them: apt-get install$$missing" >&2; exit 1; }; \
 	  apt-get update -qq; \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; }
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; }

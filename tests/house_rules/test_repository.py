@@ -199,6 +199,13 @@ def test_makefile_names_folders_that_exist() -> None:
     assert run == tests
 
 
+def test_image_is_made_with_the_same_uv() -> None:
+    """The Makefile and the Dockerfile read one lock file, so they read it with one version."""
+    told = [re.findall(r"UV_VERSION ?:?= ?([\d.]+)", (ROOT / name).read_text()) for name in ("Makefile", "Dockerfile")]
+    assert 1 == len(told[0])
+    assert told[0] == told[1]
+
+
 def test_no_recipe_swallows_an_exit_code() -> None:
     """Recipes stop at the first failure, of a pipe's members too, and none is told to go on."""
     makefile = (ROOT / "Makefile").read_text()

@@ -26,7 +26,7 @@ TUTORIAL, README = "docs/tutorial.md", "README.md"
 COMMAND_S_MAX = 300.0
 STACK_S_MAX = 90.0
 # First words of a command line; any other line of an indented block is what a command prints.
-PROGRAMS = {"make", "harness", "chaos", "locust", "python", "sed", "ls", "grep", "sha256sum", "."}
+PROGRAMS = {"make", "harness", "chaos", "locust", "python", "sed", "ls", "grep", "sha256sum", "docker", "."}
 DEMO, HEALTHY = "make demo", "harness run experiments/healthy-release.yaml"
 RED = "harness run experiments/canary-5xx-one-step.yaml --plant router_unchanged"
 TRIALS = {DEMO, RED, HEALTHY}
@@ -43,6 +43,9 @@ INSTEAD = {
     "harness diff reports/A reports/B": "harness diff reports/latest reports/latest",
     # At a terminal it would ask.
     "harness init NAME": "harness init notes --start 'python notes.py --port {port} --release {version}'",
+    # packaging/test_image.py builds the same file with buildah, and runs a trial in it.
+    "docker build -t harness .": "",
+    'docker run --rm -v "$PWD/reports:/work/reports" harness': "",
     "harness doctor --target drill/targets/NAME.yaml": "",  # test_own_service.py runs it on a service that exists
 }
 TOGETHER = {STACK, LOCUST}  # the one serves until it is ended, the other needs its port: a test of their own
