@@ -21,7 +21,8 @@ import msgspec
 from harness import settings as settings_module
 from harness.drive import alerts, faults, rollout, traffic
 from harness.drive import target as targets
-from harness.drive.stack import binaries
+from harness.drive.faults.control_port import ControlPortFault
+from harness.drive.stack import binaries, rules
 from harness.drive.target.port import Profile, TargetKit
 from harness.errors import InvalidFileError, UsageError
 from harness.plan import experiment as experiments
@@ -103,7 +104,9 @@ def prepare(settings: Settings, path: Path, document: object = None) -> Prepared
         named = str(path) if problems.found else str(target_file)
         raise InvalidFileError(named, found)
     experiment = _overridden(experiment, settings)
+    _check_alerts(target, experiment)
     target, kit = _with_kit(target, target_file)
+    _check_reach(target, experiment)
     profile = _profile(kit, experiment)
     assert isinstance(target_document, Mapping)
     return Prepared(
@@ -130,6 +133,27 @@ def _check_fault(plan: FaultPlan, method: Sequence[Mapping[str, Any]], problems:
             index for index, activity in enumerate(method) if activity.get("provider", {}).get("func") == "inject"
         ]
         problems.add(f"method.{injects[0]}.provider.arguments", str(error))
+
+
+def _check_alerts(target: Target, experiment: Experiment) -> None:
+    """UsageError for an alert that no rule has: required it could never fire, forbidden it would be green for ever."""
+    known = rules.alert_names(rules.timing_of(target.timing))
+    for key in ("alerts_required", "alerts_forbidden"):
+        for name in getattr(experiment.expect, key):
+            if name not in known:
+                raise UsageError(f"{experiment.path}: expect.{key}: no rule is called {name!r}; {nearest(name, known)}")
+
+
+def _check_reach(target: Target, experiment: Experiment) -> None:
+    """UsageError for a fault that only the service itself could do, where all there is is a sidecar in front of it."""
+    if experiment.fault is None or not targets.is_file(target.kit):
+        return
+    fault = faults.build(experiment.fault.kind)
+    if isinstance(fault, ControlPortFault) and fault.kind not in targets.SIDECAR_FAULTS:
+        raise UsageError(
+            f"{experiment.path}: the fault {fault.kind!r} is one that a service does by itself, and a kit file has a "
+            f"sidecar before it, which can do {', '.join(targets.SIDECAR_FAULTS)}"
+        )
 
 
 def prepare_target(settings: Settings, path: Path) -> ReadyTarget:

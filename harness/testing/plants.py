@@ -20,10 +20,12 @@ from typing import Any
 import yaml
 
 from harness.drive.stack.spec import ProcessSpec, StackSpec
+from harness.errors import UsageError
 from harness.evidence.finding import Verdict
 from harness.study.expected import Expected
 
 _HERE = Path(__file__).parent
+_PORTTRACK = "porttrack.serve"
 Plant = Callable[[StackSpec], StackSpec]
 
 
@@ -152,7 +154,7 @@ def _faulty_canary(spec: StackSpec, fault: str, share: float) -> StackSpec:
     # A share is drawn write by write: with this seed the first of 1 in 20 is the first, with the default one the 35th,
     # which a canary of a short trial may never see.
     given = f"{fault}={json.dumps({'share': share, 'seed': 42, 'deadline_s': 3600})}"
-    return _with_process(spec, "canary-1", lambda one: replace(one, argv=(*one.argv, "--fault", given)))
+    return _with_porttrack(spec, lambda one: replace(one, argv=(*one.argv, "--fault", given)))
 
 
 @expected("INCONCLUSIVE", "fault", "mis_aimed", red=("fault",))
@@ -170,7 +172,21 @@ def canary_metrics_vanish(spec: StackSpec) -> StackSpec:
 
 def _broken_canary(spec: StackSpec, defect: str) -> StackSpec:
     broken = "harness.testing.broken_porttrack"
-    return _with_process(spec, "canary-1", lambda one: _instead(one, "porttrack.serve", defect, broken))
+    return _with_porttrack(spec, lambda one: _instead(one, _PORTTRACK, defect, broken))
+
+
+def _with_porttrack(spec: StackSpec, change: Callable[[ProcessSpec], ProcessSpec]) -> StackSpec:
+    """A changed canary. UsageError where it is another service, of which nobody here knows how to break it."""
+
+    def changed(one: ProcessSpec) -> ProcessSpec:
+        if _PORTTRACK not in one.argv:
+            raise UsageError(
+                "plant: this one breaks the code of PortTrack, and the target runs another service; those that break"
+                " the stack around it work with any, such as router_unchanged, no_webhook_route, weight_comes_back"
+            )
+        return change(one)
+
+    return _with_process(spec, "canary-1", changed)
 
 
 @expected("INCONCLUSIVE", "alert", "blind", red=("alert", "rollback"))

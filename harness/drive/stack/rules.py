@@ -146,24 +146,31 @@ def timing_of(name: str) -> Timing:
 def render(timing: Timing) -> str:
     """The rules file as YAML text, the same bytes for the same timing."""
     names = _Names.of(timing)
+    recordings = (*_error_recordings(names), *_slow_recordings(names), *_other_recordings(names))
     group = {
         "name": "canary",
         "interval": f"{timing.evaluation_s}s",
-        "rules": [
-            *_error_recordings(names),
-            *_slow_recordings(names),
-            *_other_recordings(names),
-            _canary_error_ratio_high(timing, names),
-            _canary_latency_high(timing, names),
-            _canary_down(timing, names),
-            _canary_cpu_saturated(timing, names),
-            _canary_memory_saturated(timing, names),
-            _service_error_ratio_high(timing, names),
-            _watchdog(),
-        ],
+        "rules": [*recordings, *_alerts(timing, names)],
     }
     body = yaml.dump({"groups": [group]}, sort_keys=False, width=110, Dumper=_Dumper)
     return f"{_HEADER.format(timing=timing.name)}{body}"
+
+
+def alert_names(timing: Timing) -> tuple[str, ...]:
+    """The alerts of the rules file, in its order."""
+    return tuple(rule["alert"] for rule in _alerts(timing, _Names.of(timing)))
+
+
+def _alerts(timing: Timing, names: _Names) -> list[dict[str, Any]]:
+    return [
+        _canary_error_ratio_high(timing, names),
+        _canary_latency_high(timing, names),
+        _canary_down(timing, names),
+        _canary_cpu_saturated(timing, names),
+        _canary_memory_saturated(timing, names),
+        _service_error_ratio_high(timing, names),
+        _watchdog(),
+    ]
 
 
 _HEADER: Final = (

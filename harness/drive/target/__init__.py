@@ -22,6 +22,8 @@ from harness.plan.target import Versions
 from harness.plan.validate import nearest, parsed, yaml_lines
 
 GROUP: Final = "harness.targets"
+# What the sidecar before a service of a kit file can do to its answers.
+SIDECAR_FAULTS: Final = ("http_5xx", "latency", "metrics_gone")
 
 
 def known_kits() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from harness import settings
 from harness.drive.prepare import prepare
-from harness.errors import InvalidFileError
+from harness.errors import InvalidFileError, UsageError
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
@@ -48,3 +48,18 @@ def test_wrong_arguments_are_problems_of_the_file(experiment, fault, says):
     with pytest.raises(InvalidFileError) as caught:
         prepare(settings.load({}, {}), path)
     assert (f"{path}:{line}: method.2.provider.arguments: {says}",) == caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("required", "forbidden"), [("CanaryErorRatioHigh", ""), ("CanaryErrorRatioHigh", "CanaryDwn")]
+)
+def test_alert_that_no_rule_has_is_refused(experiment, required, forbidden):
+    """Required it could never fire; forbidden it would never have fired, and be green for ever."""
+    path, _ = experiment("{fault: http_5xx, share: 0.3, deadline_s: 60}")
+    listed = "alerts_required: [CanaryErrorRatioHigh]"
+    assert 1 == path.read_text().count(listed)
+    said = f"alerts_required: [{required}]\n      alerts_forbidden: [{forbidden}]"
+    path.write_text(path.read_text().replace(listed, said))
+    key, name = ("forbidden", forbidden) if forbidden else ("required", required)
+    with pytest.raises(UsageError, match=rf"expect\.alerts_{key}: no rule is called '{name}'; .*did you mean 'Canary"):
+        prepare(settings.load({}, {}), path)

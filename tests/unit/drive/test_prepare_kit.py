@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import pytest
 
 from harness import settings
-from harness.drive import manifest
+from harness.drive import dry_run, manifest
 from harness.drive import target as targets
 from harness.drive.prepare import prepare
 from harness.drive.target.port import Instance
 from harness.errors import UsageError
 from harness.plan.target import Versions
+from sidecar.service import FAULTS
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 KIT = """\
@@ -35,15 +36,16 @@ profiles: {M: {rate_rps: 60, users: 60}}
 def prepared(tmp_path):
     """Prepares the demo for the notes with so many instances of stable."""
 
-    def make(stable_instances):
+    def make(stable_instances, fault="http_5xx", plant=""):
         (tmp_path / "targets").mkdir()
         (tmp_path / "notes.kit.yaml").write_text(KIT)
         text = (EXPERIMENTS / "targets" / "local.yaml").read_text()
         text = text.replace("kit: porttrack", "kit: ../notes.kit.yaml")
         text = text.replace("stable_instances: 2", f"stable_instances: {stable_instances}")
         (tmp_path / "targets" / "local.yaml").write_text(text)
-        (tmp_path / "drill.yaml").write_text((EXPERIMENTS / "canary-5xx.yaml").read_text())
-        return prepare(settings.load({}, {"PATH": os.environ["PATH"]}), tmp_path / "drill.yaml")
+        drill = (EXPERIMENTS / "canary-5xx.yaml").read_text().replace("fault: http_5xx", f"fault: {fault}")
+        (tmp_path / "drill.yaml").write_text(drill)
+        return prepare(settings.load({"plant": plant}, {"PATH": os.environ["PATH"]}), tmp_path / "drill.yaml")
 
     return make
 
@@ -57,6 +59,26 @@ def test_two_reads_through_one_instance_are_refused(prepared):
     """Without the store a second instance is the second witness."""
     with pytest.raises(UsageError, match=r"stable_instances is 1: kit 'notes' reaches no store.*make it 2"):
         prepared(1)
+
+
+def test_what_only_the_service_could_do_is_refused(prepared):
+    """A sidecar answers in the service's place and waits; it cannot make it lie."""
+    assert FAULTS == targets.SIDECAR_FAULTS
+    with pytest.raises(UsageError, match=r"'ack_not_stored' is one that a service does by itself.*http_5xx, latency"):
+        prepared(2, fault="ack_not_stored")
+
+
+@pytest.mark.parametrize("plant", ["canary_loses_writes", "canary_applies_twice", "fault_never_lands"])
+def test_a_defect_of_porttrack_is_planted_in_no_other_service(prepared, plant):
+    """It is refused before anything is started, with some that work with any service."""
+    with pytest.raises(UsageError, match=r"breaks the code of PortTrack.*router_unchanged"):
+        dry_run.describe(prepared(2, plant=plant))
+
+
+def test_a_defect_of_the_stack_is_planted_around_any_service(prepared):
+    """What breaks the router's controller does not look at what is behind."""
+    lines, _ = dry_run.describe(prepared(2, plant="router_unchanged"))
+    assert any("planted defect: router_unchanged" in line for line in lines)
 
 
 def test_secrets_of_a_kit_file_stay_out_of_the_manifest(prepared):
