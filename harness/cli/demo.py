@@ -9,7 +9,7 @@ import click
 from harness import shipped
 from harness.cli import run
 
-_FETCHED = ("prometheus", "promtool", "alertmanager", "amtool")
+_FETCHED = ("prometheus", "alertmanager")
 
 
 @click.command(help="Fetch Prometheus and Alertmanager if they are missing, then run canary-5xx and judge it.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import shipped
+from harness.drive.stack.binaries import FOR_TESTS
 from harness.errors import EXIT_HARNESS
 from harness.settings import Settings
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from harness.drive.stack.spec import Endpoints
 
 # Parts that only tests or the set-up need; a trial runs without them.
-OPTIONAL = frozenset({"uv", "chromium", "amtool", "promtool"})
+OPTIONAL = frozenset({"uv", "chromium", *FOR_TESTS})
 
 
 @click.command(help="Say what is there, in which version, and what to do; with --target, try the target's parts, too.")

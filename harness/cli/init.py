@@ -24,7 +24,7 @@ ASKED = {
 }
 
 
-@click.command(help="Write a kit file, a target and an experiment for the service NAME; asks for what is not given.")
+@click.command(help="Write the files of a drill for the service NAME; asks for what is not given.")
 @click.argument("name")
 @click.option("--start", help=ASKED["start"][0])
 @click.option("--ready", help=ASKED["ready"][0])
@@ -39,6 +39,7 @@ ASKED = {
 def command(name: str, folder: Path, version: str, **given: str | None) -> int:
     """Write the files; never over one that is there."""
     from harness.plan import starter
+    from harness.plan.suite import CONTROL
 
     said = _completed(given)
     try:
@@ -46,8 +47,10 @@ def command(name: str, folder: Path, version: str, **given: str | None) -> int:
     except ValueError as error:
         raise UsageError(f"--start {said['start']!r}: {error}") from error
     service = starter.Service(**{**said, "name": name, "version": version, "start": start}).checked()  # type: ignore[arg-type]
-    demo = shipped.folder(shipped.EXPERIMENTS) / f"{shipped.DEMO}.yaml"
-    found = starter.files(service, demo.read_text())
+    drill, control = (
+        (shipped.folder(shipped.EXPERIMENTS) / f"{one}.yaml").read_text() for one in (shipped.DEMO, CONTROL)
+    )
+    found = starter.files(service, drill, control)
     there = [str(folder / path) for path in found if (folder / path).exists()]
     if there:
         raise UsageError(f"{', '.join(there)}: there already; choose another --dir, or remove what is there")
@@ -62,6 +65,7 @@ def command(name: str, folder: Path, version: str, **given: str | None) -> int:
         f"\nnext: harness doctor --target {folder / f'targets/{name}.yaml'}    # starts it and tries every part once"
     )
     click.echo(f"then: harness run {folder / f'{name}-5xx.yaml'}")
+    click.echo(f"every night: harness suite {folder / 'suites/nightly.yaml'}")
     return 0
 
 

@@ -63,6 +63,8 @@ def run(experiment: Path, journal: Path) -> int:
         f"{', hypothesis not met ' + ' and '.join(unmet) if unmet else ''} ({journal})"
     )
     click.echo(f"Not judged, since nobody recorded evidence: {_CHECKS}.")
-    click.echo(f"To have it judged, add the control {_OURS} and an `extensions` entry: harness run --help, README.")
+    click.echo(
+        f"To have it judged, add the control {_OURS} and an `extensions` entry, as in experiments/canary-5xx.yaml."
+    )
     click.echo(f"verdict: {verdict} {journal}")
     return interrupt.exit_code or EXIT_CODES[verdict]

@@ -58,7 +58,12 @@ def command(experiment: Path, dry_run: bool, plain: bool, as_json: bool, **given
     shows = output.Output.choose(as_json, plain, settings.environment)
     if dry_run and as_json:
         raise UsageError("--dry-run and --json: a plan is words for people; give one of them")
-    if experiment.is_file() and plain_experiment.is_plain(read_document(experiment)[0]) and not dry_run:
+    if experiment.is_file() and plain_experiment.is_plain(read_document(experiment)[0]):
+        if dry_run:
+            raise UsageError(
+                f"{experiment}: is a plain Chaos Toolkit experiment, of which the harness knows no plan; "
+                "`chaos run --dry activities` is Chaos Toolkit's own"
+            )
         return plain_experiment.run(experiment, Path("journal.json"))
     prepared = prepare(settings, experiment)
     check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))

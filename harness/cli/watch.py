@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from harness.cli import output
-from harness.errors import EXIT_INCONCLUSIVE, EXIT_SIGINT, EXIT_SIGTERM, UsageError
+from harness.errors import EXIT_INCONCLUSIVE, EXIT_SIGINT, EXIT_SIGPIPE, EXIT_SIGTERM, UsageError
 from harness.evidence.finding import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def command(run_dir: Path | None, reports_dir: str | None, plain: bool, as_json:
         output.tell(f"no longer watching {output.shown(chosen)}; the trial is left alone")
         return EXIT_SIGINT
     except BrokenPipeError:
-        return EXIT_SIGINT  # nobody reads any more
+        return EXIT_SIGPIPE  # nobody reads any more
 
 
 def _chosen(run_dir: Path | None, settings: Settings) -> Path:

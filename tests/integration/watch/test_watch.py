@@ -286,7 +286,7 @@ def test_interrupt_ends_the_watching_and_not_the_trial(trial, start):
 
 
 def test_reader_that_goes_away_ends_the_watching(trial, start):
-    """`harness watch | head -1`: no traceback, and the watching is over."""
+    """`harness watch | head -1`: no traceback, the watching is over, and 141 tells it from Ctrl-C."""
     trial.says("control", Kind.PHASE, phase="baseline")
     reads, writes = os.pipe()
     watching = start(stdout=writes)
@@ -294,7 +294,7 @@ def test_reader_that_goes_away_ends_the_watching(trial, start):
     with open(reads, "rb") as reader:
         assert b"00:00 -- baseline\n" == reader.readline()
     trial.ticks()
-    assert (130, "") == (watching.code(), watching.told())
+    assert (141, "") == (watching.code(), watching.told())
 
 
 @pytest.mark.parametrize(("ends", "code"), [("judged", 0), ("SIGINT", 130), ("SIGTERM", 143)])

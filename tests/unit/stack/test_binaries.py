@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import doctor
 from harness.drive.stack import binaries
 from harness.drive.stack.binaries import Given
 from harness.errors import MissingPartError, UsageError
@@ -145,13 +146,22 @@ def test_a_postgres_folder_names_what_it_lacks(tmp_path):
 
 
 def test_every_missing_part_is_listed_with_its_next_step(tmp_path):
-    """An empty cache and an empty PATH: all four programs of Debian's packages are named at once."""
+    """An empty cache and an empty PATH: both programs of Debian's packages that a trial needs are named at once."""
     with pytest.raises(MissingPartError) as raised:
         binaries.find(Given(), tmp_path, path=str(tmp_path))
     lines = str(raised.value).splitlines()
-    assert lines[0] == "the local stack lacks 4 of 6 parts"
-    assert ["prometheus", "promtool", "alertmanager", "amtool"] == [line.split(":")[0].strip() for line in lines[1:]]
+    assert lines[0] == "the local stack lacks 2 of 4 parts"
+    assert ["prometheus", "alertmanager"] == [line.split(":")[0].strip() for line in lines[1:]]
     assert all("python -m harness.drive.stack.binaries fetches it" in line for line in lines[1:])
+
+
+def test_a_trial_needs_no_promtool_and_no_amtool(tmp_path):
+    """Who has Prometheus and Alertmanager on PATH can run one; doctor says the same."""
+    for name in ("prometheus", "alertmanager"):
+        program(tmp_path / "path" / name)
+    found = binaries.find(Given(), tmp_path / "cache", str(tmp_path / "path"))
+    assert ("", "") == (found.promtool, found.amtool)
+    assert binaries.FOR_TESTS <= doctor.OPTIONAL
 
 
 def test_version_is_the_number_that_the_program_prints(tmp_path):
