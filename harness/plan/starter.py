@@ -1,4 +1,4 @@
-"""The first files of a drill for somebody's own service: a kit, a target and an experiment. Pure."""
+"""The first files of a drill for somebody's own service: kit, target, experiment, its control, and a suite. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 
 from harness.errors import UsageError
 from harness.plan import kit as kit_files
+from harness.plan.suite import CONTROL
 
 NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 _RATE_RPS = 60  # one busy process of an interpreted language answers so many on a shared core
@@ -60,12 +61,15 @@ def _is_object(text: str) -> bool:
         return False
 
 
-def files(service: Service, experiment: str) -> dict[str, str]:
-    """Path relative to the chosen folder -> text. `experiment` is the text of a shipped one, to be pointed at it."""
+def files(service: Service, drill: str, control: str) -> dict[str, str]:
+    """Path relative to the chosen folder -> text. `drill` and `control` are texts of shipped experiments, which are
+    pointed at the service: one with a fault, and the one without."""
     return {
         f"{service.name}.kit.yaml": _kit(service),
         f"targets/{service.name}.yaml": _target(service),
-        f"{service.name}-5xx.yaml": _experiment(service, experiment),
+        f"{service.name}-5xx.yaml": _experiment(service, drill),
+        f"{CONTROL}.yaml": _experiment(service, control),
+        "suites/nightly.yaml": _SUITE.format(name=service.name),
     }
 
 
@@ -99,7 +103,10 @@ def _target(service: Service) -> str:
 
 
 def _experiment(service: Service, shipped: str) -> str:
-    """The shipped text with another title, target and bound; its layout and comments stay."""
+    """The shipped text with another title, target and bound; its layout and comments stay, but for the first line: the
+    schema that an editor is told of lies beside the shipped file."""
+    first, _, rest = shipped.partition("\n")
+    shipped = rest if first.startswith("# yaml-language-server:") else shipped
     changes = {
         "title: ": f"title: {service.name} - ",
         "configuration: {target: local}": f"configuration: {{target: {service.name}}}",
@@ -117,6 +124,14 @@ _KIT_HEAD = """\
 #   operations     {op_id} (unique to each request), {index} (its number), {run_id}
 # Every instance must see the same data: a file in {data_dir}, or a database that you name in `env`.
 # A write is looked for once more at the end; `read_back` says how. All of it: docs/reference/kit-file.md
+"""
+_SUITE = """\
+# harness suite suites/nightly.yaml
+title: {name}, every night
+budget_s: 900
+trials:
+  # With its control: the same release with nothing broken, the same requests. `seconds` counts until there is a history.
+  - {{experiment: {name}-5xx, seconds: 200, control: true}}
 """
 _TARGET = """\
 # Where the drill runs: everything on this machine, on 127.0.0.1.

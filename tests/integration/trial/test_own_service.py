@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "your-service.md"
 SERVICE = Path(__file__).with_name("own_service") / "notes.py"
 COMMAND_S_MAX = 120.0
+NIGHT_S_MAX = 300.0
 
 
 def command_of_page(begins):
@@ -25,7 +27,7 @@ def command_of_page(begins):
     return command
 
 
-def type_it(command, folder):
+def type_it(command, folder, timeout=COMMAND_S_MAX):
     """What a reader's shell does with it, in the folder of the service."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
@@ -34,7 +36,7 @@ def type_it(command, folder):
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=COMMAND_S_MAX,
+        timeout=timeout,
         check=False,
     )
 
@@ -55,19 +57,20 @@ def described(tmp_path):
     return init
 
 
-def shortened(folder):
+def shortened(folder, name="notes-5xx", step_s=90.0):
     """The experiment with one step and short waits."""
-    path = folder / "notes-5xx.yaml"
+    path = folder / f"{name}.yaml"
     document = yaml.safe_load(path.read_text())
     (entry,) = document["extensions"]
-    entry |= {"baseline_s": 3.0, "hold_s": 5.0, "rollout": {"steps": [25, 100], "step_s": 90.0}}
+    entry |= {"baseline_s": 3.0, "hold_s": 5.0, "rollout": {"steps": [25, 100], "step_s": step_s}}
     entry["expect"]["loss_rate_detectable_max"] = 0.3  # seven writes a second go to the canary, for a few seconds
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
 
 
-def test_the_page_is_walked(described, start):
-    """Its three commands, one after the other: written, every part tried, PASS in every check."""
+def test_the_page_is_walked(described):
+    """Its commands, one after the other: written, every part tried, and a night in which the drill and the release
+    with nothing broken are PASS in every check."""
     folder, said = described()
     doctor = command_of_page("harness doctor")
     assert doctor in said
@@ -78,9 +81,14 @@ def test_the_page_is_walked(described, start):
     rows = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines() if line.startswith(("ok ", "wrong "))}
     asked = {"identity", "operations", "headers", "metrics", "fault", "rules", "receivers"}
     assert dict.fromkeys(asked, "ok") == {name: word for name, word in rows.items() if name in asked}
-    trial = start(shortened(folder))
-    assert {"verdict": "PASS", "headline": ("", ""), "red": []} == trial.judged(), trial.output
-    assert trial.code() == 0
+    shortened(folder)
+    shortened(folder, "healthy-release", step_s=10.0)
+    night = type_it(command_of_page("harness suite"), folder, timeout=NIGHT_S_MAX)
+    assert night.returncode == 0, night.stdout + night.stderr
+    document = json.loads((folder / "reports" / "latest-suite" / "suite.json").read_text())
+    assert ["PASS", "PASS"] == [one["verdict"] for one in document["trials"]]
+    drill, control = document["trials"]
+    assert ("", drill["run"]) == (drill["control_of"], control["control_of"])
 
 
 def test_a_canary_that_forgets_is_found(described, start):

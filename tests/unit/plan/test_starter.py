@@ -9,9 +9,10 @@ import yaml
 
 from harness.drive import faults
 from harness.errors import UsageError
-from harness.plan import experiment, kit, starter, target
+from harness.plan import experiment, kit, starter, suite, target
 
-SHIPPED = Path(__file__).parents[3] / "experiments" / "canary-5xx.yaml"
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
+SHIPPED = [(EXPERIMENTS / f"{name}.yaml").read_text() for name in ("canary-5xx", "healthy-release")]
 KNOWN = {"stack": ["local"], "router": ["envoy"], "controller": ["stepper"], "alerts": ["prometheus"], "kit": []}
 SERVICE = {
     "name": "notes",
@@ -27,8 +28,8 @@ SERVICE = {
 
 
 def test_every_file_that_is_written_is_valid():
-    """Kit, target and experiment pass the checks of their own readers, and the versions stay texts."""
-    found = starter.files(starter.Service(**SERVICE, version="/health release").checked(), SHIPPED.read_text())
+    """Kit, target, both experiments and the suite pass the checks of their own readers, and the versions stay texts."""
+    found = starter.files(starter.Service(**SERVICE, version="/health release").checked(), *SHIPPED)
     loaded = {path: yaml.safe_load(text) for path, text in found.items()}
     made, problems = kit.parse(loaded["notes.kit.yaml"], "kit", {})
     assert ([], ("/health", "release")) == (problems.found, (made.version.path, made.version.field))
@@ -37,6 +38,13 @@ def test_every_file_that_is_written_is_valid():
     assert "../notes.kit.yaml" == where.kit
     drill, problems = experiment.parse(loaded["notes-5xx.yaml"], "notes-5xx.yaml", {}, faults.known())
     assert ([], "notes", 0.15) == (problems.found, drill.target, drill.expect.loss_rate_detectable_max)
+    control, problems = experiment.parse(loaded["healthy-release.yaml"], "healthy-release.yaml", {}, faults.known())
+    assert ([], "notes", "promoted") == (problems.found, control.target, control.expect.outcome)
+    night, problems = suite.parse(loaded["suites/nightly.yaml"], "drill/suites/nightly.yaml", {}, [], 0)
+    (trial,) = night.trials
+    named = [Path(one).as_posix() for one in (trial.experiment, trial.control)]
+    assert ([], ["drill/notes-5xx.yaml", "drill/healthy-release.yaml"]) == (problems.found, named)
+    assert not any("$schema" in text for text in found.values())
 
 
 @pytest.mark.parametrize(
