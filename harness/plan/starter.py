@@ -130,7 +130,7 @@ _SUITE = """\
 title: {name}, every night
 budget_s: 900
 trials:
-  # With its control: the same release with nothing broken, the same requests. `seconds` counts until there is a history.
+  # With its control: the same requests, and nothing broken. `seconds` counts until there is a history.
   - {{experiment: {name}-5xx, seconds: 200, control: true}}
 """
 _TARGET = """\
