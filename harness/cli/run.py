@@ -68,8 +68,8 @@ def command(experiment: Path, dry_run: bool, plain: bool, as_json: bool, **given
         unheard += ["--json"] * as_json
         if unheard:
             raise UsageError(
-                f"{', '.join(unheard)}: {experiment} is a plain Chaos Toolkit experiment: no trial is opened for it, and"
-                " nothing there hears of that"
+                f"{', '.join(unheard)}: {experiment} is a plain Chaos Toolkit experiment: no trial is opened for it,"
+                " and nothing there hears of that"
             )
         return plain_experiment.run(experiment, Path("journal.json"))
     prepared = prepare(settings, experiment)
