@@ -93,16 +93,14 @@ CASES = [
         "vanished",
         lambda: lost("service", "store"),
         FAIL,
-        "1 writes are not in the store, of 296 acknowledged writes (allowed: 0), among them "
-        + h.op_id(CANARY_WRITE),
+        "1 writes are not in the store, of 296 acknowledged writes (allowed: 0), among them " + h.op_id(CANARY_WRITE),
     ),
     fires(
         "data_loss",
         "vanished",
         lambda: lost("store"),
         FAIL,
-        "1 writes are not in the store, of 296 acknowledged writes (allowed: 0), among them "
-        + h.op_id(CANARY_WRITE),
+        "1 writes are not in the store, of 296 acknowledged writes (allowed: 0), among them " + h.op_id(CANARY_WRITE),
     ),
     near("data_loss", "vanished", lambda: lost("service", "store", evidence=unknown())),
     near("data_loss", "vanished", lambda: h.with_expect(lost("service", "store"), write_lost_count_max=1)),
@@ -132,16 +130,14 @@ CASES = [
         "mutated",
         lambda: h.updated(h.passing(), "store", of_row(CANARY_WRITE), payload_hash="other"),
         FAIL,
-        "1 writes are not what was sent, of 296 acknowledged writes (allowed: 0), among them "
-        + h.op_id(CANARY_WRITE),
+        "1 writes are not what was sent, of 296 acknowledged writes (allowed: 0), among them " + h.op_id(CANARY_WRITE),
     ),
     fires(
         "data_loss",
         "mutated",
         lambda: h.updated(h.passing(), "service", of_row(CANARY_WRITE), seq=161),
         FAIL,
-        "1 writes are not what was sent, of 296 acknowledged writes (allowed: 0), among them "
-        + h.op_id(CANARY_WRITE),
+        "1 writes are not what was sent, of 296 acknowledged writes (allowed: 0), among them " + h.op_id(CANARY_WRITE),
     ),
     near("data_loss", "mutated", lambda: h.updated(h.passing(), "store", of_row(CANARY_WRITE), written_by="1.0")),
     fires(
