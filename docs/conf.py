@@ -28,6 +28,7 @@ version = release = harness.__version__
 
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
+exclude_patterns = ["sample"]  # a run directory, no pages
 myst_heading_anchors = 3
 highlight_language = "text"  # excerpts of terminals and files; a fence that names its language has colours
 

@@ -124,7 +124,7 @@ def test_target_parses(name: str) -> None:
 
 
 HOME = re.compile(r"/(?:root|home/[a-z]\w*|Users/[A-Za-z]\w*)/")
-FILE_BYTES_MAX = 300_000
+FILE_BYTES_MAX = 400_000
 
 
 def tracked_texts() -> list[tuple[str, str]]:
