@@ -168,7 +168,7 @@ class Run:
             pandas = importlib.import_module("pandas")
         except ImportError as error:
             raise MissingPartError(
-                "pandas is not installed, and frames need it; install the extra: pip install 'harness[data]'"
+                "pandas is not installed, and frames need it; install the harness with its extra [data]"
             ) from error
         frame: DataFrame = pandas.DataFrame({"t_s": t_s, **columns})
         return frame

@@ -222,11 +222,12 @@ def _self_check(count: Schema) -> Schema:
 
 @click.command(help="Print one schema, or write every one into a folder.")
 @click.option("--schema", "name", type=click.Choice(sorted(SCHEMAS)), default="experiment", show_default=True)
-@click.option("--write", "folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--write", "folder", type=click.Path(path_type=Path, file_okay=False))
 def _main(name: str, folder: Path | None) -> None:
     if folder is None:
         click.echo(render(name), nl=False)
         return
+    folder.mkdir(parents=True, exist_ok=True)
     for each in SCHEMAS:
         (folder / f"{each}.json").write_text(render(each), encoding="utf-8")
 

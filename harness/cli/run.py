@@ -64,6 +64,13 @@ def command(experiment: Path, dry_run: bool, plain: bool, as_json: bool, **given
                 f"{experiment}: is a plain Chaos Toolkit experiment, of which the harness knows no plan; "
                 "`chaos run --dry activities` is Chaos Toolkit's own"
             )
+        unheard = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
+        unheard += ["--json"] * as_json
+        if unheard:
+            raise UsageError(
+                f"{', '.join(unheard)}: {experiment} is a plain Chaos Toolkit experiment: no trial is opened for it,"
+                " and nothing there hears of that"
+            )
         return plain_experiment.run(experiment, Path("journal.json"))
     prepared = prepare(settings, experiment)
     check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))

@@ -33,7 +33,9 @@ def receivers_of(urls: Sequence[str]) -> list[Any]:
     try:
         from apprise import Apprise
     except ImportError as error:
-        raise MissingPartError("apprise: not installed, so nobody can be told: install harness[notify]") from error
+        raise MissingPartError(
+            "apprise: not installed, so nobody can be told: install the harness with its extra [notify]"
+        ) from error
     found = [Apprise.instantiate(url, suppress_exceptions=True) for url in urls]
     wrong = [place for place, one in enumerate(found, 1) if one is None]
     if wrong:

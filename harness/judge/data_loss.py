@@ -249,7 +249,7 @@ def _lost_rules(seen: dict[str, Array], acked_count: int, allowed: int, has_stor
     def verdict(name: str) -> Verdict:
         return unless(seen[name].size > 0 and lost > allowed, Verdict.FAIL)
 
-    of = f"of {acked_count} acknowledged writes; {allowed} may be lost in all"
+    of = f"of {acked_count} acknowledged writes (allowed: {allowed})"
     place = "in the store" if has_store else "given by a second instance of stable (the store was out of reach)"
     zero = f", a rate of {percent(rate_detectable(acked_count))} would have shown"
     return (

@@ -93,16 +93,14 @@ CASES = [
         "vanished",
         lambda: lost("service", "store"),
         FAIL,
-        "1 writes are not in the store, of 296 acknowledged writes; 0 may be lost in all, among them "
-        + h.op_id(CANARY_WRITE),
+        "1 writes are not in the store, of 296 acknowledged writes (allowed: 0), among them " + h.op_id(CANARY_WRITE),
     ),
     fires(
         "data_loss",
         "vanished",
         lambda: lost("store"),
         FAIL,
-        "1 writes are not in the store, of 296 acknowledged writes; 0 may be lost in all, among them "
-        + h.op_id(CANARY_WRITE),
+        "1 writes are not in the store, of 296 acknowledged writes (allowed: 0), among them " + h.op_id(CANARY_WRITE),
     ),
     near("data_loss", "vanished", lambda: lost("service", "store", evidence=unknown())),
     near("data_loss", "vanished", lambda: h.with_expect(lost("service", "store"), write_lost_count_max=1)),
@@ -111,7 +109,7 @@ CASES = [
         "unreadable",
         lambda: lost("service"),
         FAIL,
-        "1 writes cannot be read through stable, of 296 acknowledged writes; 0 may be lost in all, among them "
+        "1 writes cannot be read through stable, of 296 acknowledged writes (allowed: 0), among them "
         + h.op_id(CANARY_WRITE),
     ),
     fires(
@@ -121,7 +119,7 @@ CASES = [
             "service", index=CANARY_WRITE, evidence=h.with_expect(lost("store", index=161), write_lost_count_max=1)
         ),
         FAIL,
-        "1 writes cannot be read through stable, of 296 acknowledged writes; 1 may be lost in all, among them "
+        "1 writes cannot be read through stable, of 296 acknowledged writes (allowed: 1), among them "
         + h.op_id(CANARY_WRITE),
         {"data_loss/vanished": FAIL, "data_loss/unreadable": FAIL},
         "data_loss/vanished",
@@ -132,16 +130,14 @@ CASES = [
         "mutated",
         lambda: h.updated(h.passing(), "store", of_row(CANARY_WRITE), payload_hash="other"),
         FAIL,
-        "1 writes are not what was sent, of 296 acknowledged writes; 0 may be lost in all, among them "
-        + h.op_id(CANARY_WRITE),
+        "1 writes are not what was sent, of 296 acknowledged writes (allowed: 0), among them " + h.op_id(CANARY_WRITE),
     ),
     fires(
         "data_loss",
         "mutated",
         lambda: h.updated(h.passing(), "service", of_row(CANARY_WRITE), seq=161),
         FAIL,
-        "1 writes are not what was sent, of 296 acknowledged writes; 0 may be lost in all, among them "
-        + h.op_id(CANARY_WRITE),
+        "1 writes are not what was sent, of 296 acknowledged writes (allowed: 0), among them " + h.op_id(CANARY_WRITE),
     ),
     near("data_loss", "mutated", lambda: h.updated(h.passing(), "store", of_row(CANARY_WRITE), written_by="1.0")),
     fires(
@@ -274,7 +270,7 @@ CASES = [
         lambda: h.with_read_meta(without_store(lost("store")), "store", instance="stable-2"),
         FAIL,
         "1 writes are not given by a second instance of stable (the store was out of reach), of 296 acknowledged "
-        f"writes; 0 may be lost in all, among them {h.op_id(CANARY_WRITE)}",
+        f"writes (allowed: 0), among them {h.op_id(CANARY_WRITE)}",
     ),
     near("data_loss", "verified", lambda: h.moved(h.passing(), Kind.QUIESCED, 0.2)),
     near("data_loss", "verified", lambda: read_at(h.passing(), h.at_ns(29.856) + 1)),

@@ -79,7 +79,7 @@ def connected(url: str, headers: Mapping[str, str] | None) -> Iterator[Server]:
         client = importlib.import_module("prometheus_api_client")
     except ImportError as error:
         raise ActivityFailed(
-            "prometheus-api-client is not installed; install the extra: pip install 'harness[probes]'"
+            "prometheus-api-client is not installed; install the harness with its extra [probes]"
         ) from error
     with requests.Session() as session:
         session.headers.update(headers or {})

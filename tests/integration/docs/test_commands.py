@@ -38,7 +38,7 @@ INSTEAD = {
     "make test": "",  # it runs this test
     SEEDED: f"{SEEDED} --dry-run",  # a fourth trial; all that comes before one
     BY_CHAOS: BY_CHAOS.replace(" run ", " validate "),  # a fifth; test_verdicts.py runs trials by `chaos run`
-    "harness suite smoke": "harness suite smoke --list",  # test_suite.py runs one
+    "harness suite smoke": "harness suite smoke --list",  # trial/test_suite.py runs it
     "harness suite nightly": "harness suite nightly --list",
     "harness diff reports/A reports/B": "harness diff reports/latest reports/latest",
     # At a terminal it would ask.

@@ -123,4 +123,4 @@ def test_no_extra_is_needed_to_judge_and_to_draw(wheel, tmp_path):
         assert run(bare / "harness", *argv, cwd=tmp_path).returncode == 0
     assert {"findings.json", "report.html", "summary.md", "junit.xml"} <= {one.name for one in run_dir.iterdir()}
     refused = run(bare / "harness", "run", "canary-5xx", cwd=tmp_path)
-    assert (70, True) == (refused.returncode, "harness[local]" in refused.stderr), refused.stderr
+    assert (70, True) == (refused.returncode, "its extra [local]" in refused.stderr), refused.stderr

@@ -26,9 +26,9 @@ PLAIN = {
 }  # fmt: skip
 
 
-def run(folder, document):
+def run(folder, document, *options):
     (folder / "plain.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-    argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml"]
+    argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml", *options]
     return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -56,6 +56,20 @@ def test_an_earlier_journal_is_not_written_over(tmp_path):
     done = run(tmp_path, PLAIN)
     assert (64, "{}", False) == (done.returncode, (tmp_path / "journal.json").read_text(), (tmp_path / "here").exists())
     assert "journal.json: exists already" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--seed", "7", "--json"], "--seed, --json: plain.yaml is a plain Chaos Toolkit experiment"),
+        (["--dry-run"], "plain.yaml: is a plain Chaos Toolkit experiment, of which the harness knows no plan"),
+    ],
+)
+def test_what_it_could_not_heed_is_refused(tmp_path, options, says):
+    """Better 64 than a seed that nobody takes; the experiment is not run."""
+    done = run(tmp_path, PLAIN, *options)
+    assert (64, False) == (done.returncode, (tmp_path / "here").exists())
+    assert says in done.stderr
 
 
 @pytest.mark.parametrize(

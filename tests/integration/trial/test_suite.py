@@ -1,4 +1,4 @@
-"""A whole suite: a short drill with its control and a planted defect, and one that a signal ends."""
+"""The suite `smoke` as it ships, and one that a signal ends. Controls: test_own_service.py runs a suite with one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from harness.evidence.format import Kind
 pytestmark = pytest.mark.integration
 SUITE_S_MAX = 400.0
 GONE_S_MAX = 10.0
+SMOKE = Path(__file__).parents[3] / "experiments" / "suites" / "smoke.yaml"
 
 
 @pytest.fixture
@@ -39,25 +41,23 @@ def suite(tmp_path, experiment):
     return path
 
 
-def started(suite):
-    """`harness suite` on it, its output in output.txt."""
-    folder = suite.parents[1]
+def started(suite, folder):
+    """`harness suite` on it in the folder, its output in output.txt."""
     with (folder / "output.txt").open("w") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "harness.cli.main", "suite", str(suite), "--reports-dir", str(folder / "reports")],
+            [sys.executable, "-m", "harness.cli.main", "suite", str(suite)],
             cwd=folder, env=os.environ, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
 
 
-def runs(suite):
+def runs(folder):
     """Run directories, the oldest first."""
-    found = (suite.parents[1] / "reports").glob("2*Z-*")
-    return sorted(path for path in found if path.is_dir())
+    return sorted(path for path in (folder / "reports").glob("2*Z-*") if path.is_dir())
 
 
-def document(suite):
-    (path,) = (suite.parents[1] / "reports").glob("suite-*/suite.json")
+def document(folder):
+    (path,) = (folder / "reports").glob("suite-*/suite.json")
     return json.loads(path.read_text())
 
 
@@ -68,40 +68,41 @@ def leftovers(run_dir):
     return census.take(pids, [port for event in events for port in event.data["ports"]])
 
 
-def test_suite_is_as_expected(suite):
-    """The drill and its control PASS, the planted defect is found as it promises; the index has all three."""
-    process = started(suite)
+def test_smoke_is_as_expected(tmp_path):
+    """Nothing of it is left out: the drill and the healthy release PASS, the day's planted defect is found as it
+    promises; index and summary lead to all three, and nothing is left."""
+    process = started("smoke", tmp_path)
     code = process.wait(timeout=SUITE_S_MAX)
-    output = (suite.parents[1] / "output.txt").read_text()
+    output = (tmp_path / "output.txt").read_text()
     assert 0 == code, output
     assert output.splitlines()[-1].startswith("suite: PASS ")
-    found = document(suite)
+    found = document(tmp_path)
     assert [] == found["not_run"]
-    assert ["PASS", "PASS", "FAIL"] == [one["verdict"] for one in found["trials"]]
     assert {"PASS"} == {one["outcome"] for one in found["trials"]}
-    drill, control, planted = runs(suite)
-    manifests = [json.loads((path / "manifest.json").read_text()) for path in (drill, control, planted)]
-    assert ["", drill.name, ""] == [one["control_of"] for one in manifests]
-    assert ["", "", "router_unchanged"] == [one["plant"] for one in manifests]
-    assert manifests[0]["load"] == manifests[1]["load"]
-    assert "--plant router_unchanged" in manifests[2]["command"]
-    page = (suite.parents[1] / "reports" / "index.html").read_text()
+    drill, healthy, planted = runs(tmp_path)
+    assert [one.name for one in (drill, healthy, planted)] == [one["run"] for one in found["trials"]]
+    assert ["PASS", "PASS"] == [one["verdict"] for one in found["trials"][:2]]
+    manifest = json.loads((planted / "manifest.json").read_text())
+    plants = yaml.safe_load(SMOKE.read_text())["trials"][2]["plants"]
+    assert found["trials"][2]["plant"] == manifest["plant"]
+    assert manifest["plant"] in plants
+    assert f"--plant {manifest['plant']}" in manifest["command"]
+    page = (tmp_path / "reports" / "index.html").read_text()
     assert "2 trials and 1 with a planted defect" in page
-    assert [] == [
-        name for path in (drill, control, planted) for name in [path.name] if f"{name}/report.html" not in page
-    ]
-    folder = (suite.parents[1] / "reports" / "latest-suite").resolve()
+    assert [] == [path for path in (drill, healthy, planted) if f"{path.name}/report.html" not in page]
+    folder = (tmp_path / "reports" / "latest-suite").resolve()
     linked = re.findall(r"\]\((.+?)\)", (folder / "summary.md").read_text())
-    assert [path / "report.html" for path in (drill, control, planted)] == [(folder / one).resolve() for one in linked]
-    assert [] == [left for path in (drill, control, planted) for left in leftovers(path)]
+    reports = [path / "report.html" for path in (drill, healthy, planted)]
+    assert reports == [(folder / one).resolve() for one in linked]
+    assert [] == [left for path in (drill, healthy, planted) for left in leftovers(path)]
 
 
-def test_signal_ends_the_suite_after_the_running_trial(suite):
+def test_signal_ends_the_suite_after_the_running_trial(suite, tmp_path):
     """SIGTERM goes to the trial that runs: it heals, stops and is judged; no other is started, and nothing is left."""
-    process = started(suite)
+    process = started(suite, tmp_path)
     try:
-        assert await_condition(lambda: bool(runs(suite)), 60.0)
-        (run_dir,) = runs(suite)
+        assert await_condition(lambda: bool(runs(tmp_path)), 60.0)
+        (run_dir,) = runs(tmp_path)
         tail = Tail(run_dir / "timeline" / "control.ndjson")
         assert await_condition(
             lambda: any(event["kind"] == Kind.PHASE and event["phase"] == "detect" for event in tail.new()), 120.0
@@ -112,9 +113,9 @@ def test_signal_ends_the_suite_after_the_running_trial(suite):
         if process.poll() is None:
             process.kill()
             process.wait(timeout=10)
-    found = document(suite)
+    found = document(tmp_path)
     assert (True, "INCONCLUSIVE") == (found["interrupted"], found["verdict"])
     assert ["INCONCLUSIVE"] == [one["verdict"] for one in found["trials"]]
     assert ["a signal ended the suite"] * 2 == [one["why"] for one in found["not_run"]]
-    assert [run_dir] == runs(suite)
+    assert [run_dir] == runs(tmp_path)
     assert await_condition(lambda: not leftovers(run_dir), GONE_S_MAX), leftovers(run_dir)

@@ -127,7 +127,7 @@ def test_total_that_is_no_number_is_refused(monkeypatch):
 def test_missing_client_names_the_extra(monkeypatch):
     """Where prometheus-api-client is not installed, the probe says which extra has it."""
     monkeypatch.setitem(sys.modules, "prometheus_api_client", None)
-    with pytest.raises(ActivityFailed, match=r"pip install 'harness\[probes\]'"):
+    with pytest.raises(ActivityFailed, match=r"with its extra \[probes\]"):
         plain.alert_fired(PROMETHEUS, "A", 30)
 
 

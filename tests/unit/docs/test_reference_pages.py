@@ -56,6 +56,8 @@ def test_a_stale_part_is_seen():
     """A part that somebody changed by hand is made anew; one that nobody makes is an error."""
     stale = "<!-- made: settings -->\nold\n<!-- end -->"
     assert "HARNESS_SEED" in RENDER["rendered"](stale)
+    empty = "<!-- made: settings -->\n<!-- end -->\nwritten by hand\n<!-- end -->"
+    assert RENDER["rendered"](empty).endswith("\n<!-- end -->\nwritten by hand\n<!-- end -->")
     with pytest.raises(KeyError):
         RENDER["rendered"](stale.replace("settings", "nothing"))
 

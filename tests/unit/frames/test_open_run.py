@@ -145,7 +145,7 @@ def test_no_run_directory_is_refused(tmp_path):
 def test_missing_pandas_names_the_extra(run, monkeypatch):
     """Where pandas is not installed, frames say which extra has it; findings do without."""
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(MissingPartError, match=r"pip install 'harness\[data\]'"):
+    with pytest.raises(MissingPartError, match=r"with its extra \[data\]"):
         _ = run.operations
     assert Verdict.PASS is run.verdict
 
