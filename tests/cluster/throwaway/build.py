@@ -41,6 +41,19 @@ def module(layout: Layout, name: str) -> Path:
     return made
 
 
+def custom_resources(name: str) -> Path:
+    """The folder with the definitions of other people's custom resources that module `name` ships."""
+    paths = {
+        "github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd",
+        "sigs.k8s.io/gateway-api": "config/crd/standard",
+    }
+    folder = MODULES / "crds"
+    subprocess.run(["go", "mod", "download", name], cwd=folder, timeout=FETCH_S_MAX, check=True)
+    argv = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", name]
+    listed = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    return Path(listed.stdout.strip()) / paths[name]
+
+
 def _tools(folder: Path) -> list[str]:
     text = (folder / "go.mod").read_text()
     block = re.search(r"^tool \((.*?)^\)", text, re.MULTILINE | re.DOTALL)

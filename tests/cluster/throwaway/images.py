@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.cluster.throwaway.layout import Layout
+from tests import runner_image
+from tests.cluster.throwaway.layout import ROOT, Layout
 from tests.cluster.throwaway.parts import PAUSE_IMAGE
 
+RUNNER_IMAGE: Final = "localhost/harness:test"
 # What holds a pod's namespaces: it sleeps, reaps, and ends when told to.
 _PAUSE_C: Final = r"""
 #include <signal.h>
@@ -45,6 +48,37 @@ def pause(layout: Layout) -> Path:
         subprocess.run(["cc", "-Os", "-static", "-o", program, source], timeout=60, check=True)
         _write_archive(archive, PAUSE_IMAGE, {"pause": program.read_bytes()}, ["/pause"])
     return archive
+
+
+def runner(layout: Layout) -> Path:
+    """The archive of the runner's image, which has PortTrack in both releases; made anew when what is in it changes."""
+    archive = folder(layout) / f"harness-{_context_hash()}.tar"
+    if archive.exists():
+        return archive
+    for older in folder(layout).glob("harness-*.tar"):
+        older.unlink()
+    with tempfile.TemporaryDirectory() as scratch:
+        buildah = runner_image.Buildah(Path(scratch))
+        try:
+            name = runner_image.build(buildah)
+            buildah("push", "--quiet", name, f"docker-archive:{scratch}/image.tar:{RUNNER_IMAGE}")
+            shutil.copy(Path(scratch) / "image.tar", archive.with_suffix(".partial"))
+        finally:
+            buildah.clear()
+    archive.with_suffix(".partial").rename(archive)
+    return archive
+
+
+def _context_hash() -> str:
+    """Of every file that the Dockerfile copies."""
+    named = ("Dockerfile", "pyproject.toml", "uv.lock", "README.md", "LICENSE")
+    folders = ("harness", "target-app", "experiments", "locustfiles")
+    files = [ROOT / name for name in named]
+    files += [path for name in folders for path in (ROOT / name).rglob("*") if path.is_file()]
+    digest = hashlib.sha256()
+    for path in sorted(path for path in files if "__pycache__" not in path.parts):
+        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _write_archive(archive: Path, name: str, files: dict[str, bytes], entrypoint: list[str]) -> None:
