@@ -1,6 +1,6 @@
 """Bring a database to a schema revision.
 
-    python -m porttrack.migrate --dsn postgresql://user@127.0.0.1:5432/porttrack --to head
+    PORTTRACK_DSN=postgresql://user@127.0.0.1:5432/porttrack python -m porttrack.migrate --to head
 
 Revisions only expand the schema, so the older release keeps running through a migration and a rollback of
 the service never needs one of the schema: there is no way down. Asking for a revision that is already there,
@@ -12,6 +12,7 @@ Not covered: two migrations at once (the lock time-out makes the second fail, it
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def migrate(dsn: str, to: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; 0 once the database is at the revision."""
     parser = argparse.ArgumentParser(prog="python -m porttrack.migrate", description="Bring a database to a revision.")
-    parser.add_argument("--dsn", required=True, help="a libpq connection string or URL")
+    given = os.environ.get("PORTTRACK_DSN", "")
+    parser.add_argument("--dsn", default=given, required=not given, help="a connection string; default: PORTTRACK_DSN")
     parser.add_argument("--to", default="head", help="head (default) or a revision number")
     arguments = parser.parse_args(argv)
     migrate(arguments.dsn, arguments.to)

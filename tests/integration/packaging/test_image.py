@@ -11,68 +11,29 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests import runner_image
+from tests.runner_image import ROOT, RUNNER_UID, Buildah
+
 pytestmark = pytest.mark.integration
-ROOT = Path(__file__).parents[3]
-SUITE = "bookworm"  # the oldest Debian that is supported
-BASE_PACKAGES = "python3,python3-venv,ca-certificates"
-# Whose certificates the machine trusts (its package index may be a mirror with its own), and where a base keeps them.
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-BUILD_S_MAX = 400.0
 TRIAL_S_MAX = 300.0
-RUNNER_UID = 1000
-
-
-@dataclass(frozen=True)
-class Buildah:
-    """Its commands, over a storage of their own."""
-
-    folder: Path
-
-    def __call__(self, *argv, timeout: float = BUILD_S_MAX, check: bool = True) -> subprocess.CompletedProcess[str]:
-        storage = ("--root", self.folder / "root", "--runroot", self.folder / "run", "--storage-driver", "vfs")
-        done = subprocess.run(
-            ["buildah", *map(str, (*storage, *argv))],
-            cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0 or not check, f"{argv}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
-        return done
 
 
 @pytest.fixture(scope="module")
 def buildah(tmp_path_factory) -> Iterator[Buildah]:
-    """Containers and images are taken away again, also after a failure: they are some gigabytes."""
     folder = tmp_path_factory.mktemp("buildah")
     tool = Buildah(folder)
     yield tool
-    for argv in (("rm", "--all"), ("rmi", "--all", "--force")):
-        tool(*argv)
+    tool.clear()
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
 def image(buildah) -> str:
     """The name of the runner's image, built of this tree."""
-    made = buildah.folder / "base.tar"
-    done = subprocess.run(
-        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={BASE_PACKAGES}", SUITE, str(made)],
-        capture_output=True, text=True, timeout=BUILD_S_MAX, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
-    base = buildah("from", "scratch").stdout.strip()
-    buildah("add", "--quiet", base, made, "/")
-    made.unlink()
-    buildah("copy", "--quiet", base, CERTIFICATES, CERTIFICATES)
-    trusts = [("--env", f"{name}={CERTIFICATES}") for name in ("SSL_CERT_FILE", "PIP_CERT")]
-    buildah("config", *(one for pair in trusts for one in pair), base)
-    buildah("commit", "--quiet", "--rm", base, "localhost/base")
-    arguments = ("--build-arg", "BASE=localhost/base", "--build-arg", f"UID={RUNNER_UID}")
-    buildah("build", "--quiet", "--isolation", "chroot", *arguments, "--tag", "localhost/harness", ROOT)
-    return "localhost/harness"
+    return runner_image.build(buildah)
 
 
 @pytest.fixture
