@@ -62,6 +62,19 @@ test-full: check programs ## the same with every kill and signal at every moment
 	KILLS_RESULTS=benchmarks/results/kills.json $(BIN)/pytest tests/integration tests/browser
 	$(PY) -m harness.testing.kills benchmarks/results/kills.json docs/reliability.md
 
+.PHONY: cluster-up
+cluster-up: $(STAMP) ## a real one-node Kubernetes, built from Go modules (ten minutes the first time); needs root
+	$(PY) -m tests.cluster.throwaway up
+
+.PHONY: cluster-down
+cluster-down: $(STAMP) ## and it is gone without a trace
+	$(PY) -m tests.cluster.throwaway down
+
+.PHONY: test-cluster
+test-cluster: $(STAMP) programs ## the cluster itself, and PortTrack's chart on it
+	$(PY) -m tests.cluster.throwaway build
+	$(BIN)/pytest tests/cluster
+
 .PHONY: bench
 bench: $(STAMP) ## the figures of the documentation, measured again into benchmarks/results/
 	$(PY) -m benchmarks

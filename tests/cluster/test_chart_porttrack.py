@@ -81,9 +81,7 @@ class Cluster:
 def cluster() -> Iterator[Cluster]:
     """With the image and a database; gone afterwards."""
     layout = places.Layout(settings.cache_dir(settings.load()))
-    lifecycle.prepare(layout)
-    build.module(layout, "helm")
-    images.runner(layout)
+    lifecycle.prepare_all(layout)
     lifecycle.down(layout)
     lifecycle.up(layout)
     here = Cluster(layout)

@@ -11,7 +11,7 @@ from tests.cluster.throwaway.layout import Layout
 
 
 def main(argv: list[str]) -> int:
-    actions = {"up": lifecycle.up, "down": lifecycle.down, "build": lifecycle.prepare}
+    actions = {"up": lifecycle.up, "down": lifecycle.down, "build": lifecycle.prepare_all}
     if len(argv) != 1 or argv[0] not in actions:
         print(f"usage: python -m tests.cluster.throwaway {'|'.join(actions)}", file=sys.stderr)
         return 64

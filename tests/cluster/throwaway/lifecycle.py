@@ -48,6 +48,13 @@ def prepare(layout: Layout) -> None:
     images.pause(layout)
 
 
+def prepare_all(layout: Layout) -> None:
+    """Also what only tests of what runs on the cluster need."""
+    prepare(layout)
+    build.module(layout, "helm")
+    images.runner(layout)
+
+
 def up(layout: Layout) -> None:
     """A ready node. One that is up already stays as it is; the rest of a dead one is taken away first."""
     prepare(layout)
