@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from harness import settings
+from harness.drive.guard.client import await_condition
 from tests.cluster.throwaway import build, images, lifecycle
 from tests.cluster.throwaway import layout as places
 
@@ -84,6 +84,7 @@ def cluster() -> Iterator[Cluster]:
     lifecycle.prepare_all(layout)
     lifecycle.down(layout)
     lifecycle.up(layout)
+    images.load(layout, images.runner(layout))
     here = Cluster(layout)
     here.kubectl("apply", "-f", "-", given=DATABASE.replace("IMAGE", images.RUNNER_IMAGE))
     here.kubectl("wait", "--for=condition=Ready", "pod/database", "--timeout=60s")
@@ -124,10 +125,7 @@ def test_a_canary_comes_and_goes_by_upgrade(installed):
     done = installed.helm("test", "port", "--timeout", "60s")
     assert 2 == done.stdout.count("Phase:          Succeeded"), done.stdout
     installed.helm("rollback", "port", "1", "--wait", "--timeout", "90s")
-    deadline = time.monotonic() + 60.0
-    while "pod/" in installed.kubectl("get", "pods", "-l", "track=canary", "-o", "name"):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    assert await_condition(lambda: not installed.kubectl("get", "pods", "-l", "track=canary", "-o", "name"), 60.0)
     assert before == installed.kubectl("get", "pods", "-l", "track=stable", "-o", "name")
 
 

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from harness import settings
+from harness.drive.guard.client import await_condition
 from tests.cluster.throwaway import layout as places
 from tests.cluster.throwaway import lifecycle
 
@@ -78,15 +78,9 @@ def test_pods_run_and_nothing_is_left(layout):
 def test_killed_up_leaves_nothing_running(layout, after):
     """SIGKILL of `up` at three moments: its processes are gone by themselves, and the next `up` takes the rest away."""
     starting = subprocess.Popen(UP, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + UP_S_MAX
-    while not (layout.state / after).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    assert await_condition((layout.state / after).exists, UP_S_MAX, 0.005)
     os.kill(starting.pid, signal.SIGKILL)
     starting.wait(timeout=10)
-    deadline = time.monotonic() + 10.0
-    while traces(layout)["processes"]:
-        assert time.monotonic() < deadline, traces(layout)
-        time.sleep(0.05)
+    assert await_condition(lambda: not traces(layout)["processes"], 10.0), traces(layout)
     lifecycle.up(layout)
     assert "node" in kubectl(layout, "get", "nodes", "-o", "name")

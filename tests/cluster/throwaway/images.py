@@ -110,12 +110,11 @@ def _add(tar: tarfile.TarFile, path: str, content: bytes, mode: int = 0o644) -> 
     tar.addfile(entry, io.BytesIO(content))
 
 
-def load(layout: Layout) -> None:
-    """Every archive that is there into the cluster's containerd."""
+def load(layout: Layout, archive: Path) -> None:
+    """The image of an archive into the cluster's containerd: a second for `pause`, half a minute for the runner's."""
     ctr = [str(layout.debian / "usr/bin/ctr"), "--address", str(layout.state / "containerd.sock"), "-n", "k8s.io"]
-    for archive in sorted(folder(layout).glob("*.tar")):
-        done = subprocess.run(
-            [*ctr, "images", "import", "--all-platforms", str(archive)],
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{archive}: {done.stderr}"
+    done = subprocess.run(
+        [*ctr, "images", "import", "--all-platforms", str(archive)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{archive}: {done.stderr}"

@@ -9,10 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
+from harness.drive.guard.client import await_condition
 from tests.cluster.throwaway import build, images, pki
 from tests.cluster.throwaway.layout import (
     CGROUP,
@@ -27,6 +27,7 @@ from tests.cluster.throwaway.layout import (
 
 NODE_S_MAX: Final = 100.0
 GONE_S_MAX: Final = 20.0
+_POLL_S: Final = 0.02
 NEEDED: Final = ("unshare", "ip", "iptables", "openssl", "mount", "go", "apt-get", "dpkg", "cc")
 
 
@@ -71,7 +72,7 @@ def up(layout: Layout) -> None:
         layout.holder.write_text(json.dumps({"pid": first, "started": _started(first), "outer": outer}))
         _cable(first)
         _await_ready(layout, first)
-        images.load(layout)
+        images.load(layout, images.pause(layout))
     except BaseException:
         os.kill(outer, signal.SIGKILL)
         os.waitpid(outer, 0)
@@ -93,22 +94,18 @@ def _unshared(layout: Layout, stdin: int) -> int:
 
 
 def _await_ready(layout: Layout, first: int) -> None:
-    deadline = time.monotonic() + NODE_S_MAX
-    while not (layout.state / "ready").exists():
-        if not Path(f"/proc/{first}").exists() or time.monotonic() > deadline:
-            raise ClusterError(f"the node did not come up:\n{(layout.state / 'node.log').read_text(errors='replace')}")
-        time.sleep(0.05)
+    is_ready, lives = (layout.state / "ready").exists, Path(f"/proc/{first}").exists
+    await_condition(lambda: is_ready() or not lives(), NODE_S_MAX)
+    if not is_ready():
+        raise ClusterError(f"the node did not come up:\n{(layout.state / 'node.log').read_text(errors='replace')}")
 
 
 def _first_process(unshare_pid: int) -> int:
     """The child of `unshare`: process 1 inside, with a number of this machine outside."""
     children = Path(f"/proc/{unshare_pid}/task/{unshare_pid}/children")
-    deadline = time.monotonic() + 5.0
-    while not (found := children.read_text().split()):
-        if time.monotonic() > deadline:
-            raise ClusterError("unshare started nothing within 5 s")
-        time.sleep(0.01)
-    return int(found[0])
+    if not await_condition(lambda: bool(children.read_text()), 5.0, _POLL_S):
+        raise ClusterError("unshare started nothing within 5 s")
+    return int(children.read_text().split()[0])
 
 
 def _cable(pid: int) -> None:
@@ -151,13 +148,11 @@ def down(layout: Layout) -> None:
     pid = _holder(layout)
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + GONE_S_MAX
-    while _holder(layout) is not None or Path(f"/sys/class/net/{VETH}").exists():
-        if time.monotonic() > deadline:
-            raise ClusterError(f"process {pid} or the interface {VETH} is still there after {GONE_S_MAX:g} s")
-        time.sleep(0.02)
+    cable = Path(f"/sys/class/net/{VETH}").exists
+    if not await_condition(lambda: _holder(layout) is None and not cable(), GONE_S_MAX, _POLL_S):
+        raise ClusterError(f"process {pid} or the interface {VETH} is still there after {GONE_S_MAX:g} s")
     _reaped(layout)
-    _remove_cgroups(deadline)
+    _remove_cgroups()
     if layout.state.exists():
         shutil.rmtree(layout.state)
 
@@ -168,19 +163,17 @@ def _reaped(layout: Layout) -> None:
         os.waitpid(json.loads(layout.holder.read_text())["outer"], 0)
 
 
-def _remove_cgroups(deadline: float) -> None:
+def _remove_cgroups() -> None:
     """A cgroup can go once the kernel has let go of its last process, the deepest first."""
-    roots = [root for root in Path("/sys/fs/cgroup").glob(f"*/{CGROUP}") if root.is_dir()]
-    roots += [Path("/sys/fs/cgroup") / CGROUP] if (Path("/sys/fs/cgroup") / CGROUP).is_dir() else []
+    top = Path("/sys/fs/cgroup")
+    roots = [root for root in (top / CGROUP, *top.glob(f"*/{CGROUP}")) if root.is_dir()]
     for root in roots:
         for folder in sorted((path for path in (root, *root.rglob("*")) if path.is_dir()), reverse=True):
-            while True:
-                try:
-                    folder.rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError as error:
-                    if time.monotonic() > deadline:
-                        raise ClusterError(f"{folder}: {error.strerror}") from error
-                    time.sleep(0.02)
+            if not await_condition(lambda folder=folder: _removed(folder), GONE_S_MAX, _POLL_S):  # type: ignore[misc]
+                raise ClusterError(f"{folder}: still in use after {GONE_S_MAX:g} s")
+
+
+def _removed(cgroup: Path) -> bool:
+    with contextlib.suppress(OSError):
+        cgroup.rmdir()
+    return not cgroup.exists()

@@ -20,10 +20,12 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
+from harness.drive.guard.client import await_condition
 from tests.cluster.throwaway import parts
 from tests.cluster.throwaway.layout import CGROUP, HOST_ADDRESS, NODE, NODE_ADDRESS, SERVICE_CIDR, Layout
 
 READY_S_MAX: Final = 90.0
+CABLE_S_MAX: Final = 10.0
 _POLL_S: Final = 0.05
 
 
@@ -63,7 +65,8 @@ def _cgroups() -> None:
 
 def _network() -> None:
     """Loopback, and the node's end of the cable to the machine; the container network is the plugins' work."""
-    _await(_link_is_there, 10.0, "the cable to the machine")
+    if not await_condition(_link_is_there, CABLE_S_MAX):
+        sys.exit(f"waited {CABLE_S_MAX:g} s in vain for the cable to the machine")
     _run("ip", "link", "set", "lo", "up")
     _run("ip", "link", "set", "node0", "up")
     _run("ip", "address", "add", f"{NODE_ADDRESS}/24", "dev", "node0")
@@ -148,14 +151,6 @@ def _check(children: dict[str, subprocess.Popen[bytes]], layout: Layout, deadlin
         sys.exit(f"waited {READY_S_MAX:g} s in vain for the start {what}; see {layout.logs}")
     if select.select([sys.stdin], [], [], _POLL_S)[0]:
         sys.exit("`up` has ended before the node was ready")
-
-
-def _await(condition, s_max: float, what: str) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + s_max
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"waited {s_max:g} s in vain for {what}")
-        time.sleep(_POLL_S)
 
 
 def _run(*argv: str) -> None:
