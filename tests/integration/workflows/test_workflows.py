@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[3]
@@ -27,6 +30,19 @@ def test_workflows_are_clean():
     assert {"checks.yml", "nightly.yml"} == {path.name for path in WORKFLOWS}
     done = actionlint(*WORKFLOWS)
     assert (0, "") == (done.returncode, done.stdout), done.stdout + done.stderr
+
+
+def test_dev_container_is_what_the_nightly_runs_in():
+    """The same image, packages and options, so that what works in the one works in the other; and it is set up."""
+    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text()
+    container = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "nightly.yml").read_text())["jobs"]["drill"]
+    assert (job["container"]["image"], job["container"]["options"].split()) == (
+        container["image"],
+        container["runArgs"],
+    )
+    installs = next(step["run"] for step in job["steps"] if "apt-get install" in step.get("run", ""))
+    assert f"{installs} && make setup" == container["onCreateCommand"]
 
 
 def test_a_wrong_workflow_is_seen(tmp_path):
