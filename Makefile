@@ -3,8 +3,8 @@
 #
 #   PYTHON=python3.12 make demo     another interpreter (3.11 or later)
 #
-# Nothing is installed outside this folder and the tools' own caches, but for one case: `make test`, run as root,
-# installs what is missing of the Debian packages that only tests need: Chromium, and buildah, runc and mmdebstrap.
+# Nothing is installed outside this folder and the tools' own caches, but for one case: the tests (`make test`, `test-full`,
+# `test-cluster`), run as root, install what is missing of the Debian packages that only they need: see TEST_PROGRAMS.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

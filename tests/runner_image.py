@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +26,17 @@ class Buildah:
 
     def __call__(self, *argv, timeout: float = BUILD_S_MAX, check: bool = True) -> subprocess.CompletedProcess[str]:
         storage = ("--root", self.folder / "root", "--runroot", self.folder / "run", "--storage-driver", "vfs")
-        done = subprocess.run(
-            ["buildah", *map(str, (*storage, *argv))],
-            cwd=self.folder, capture_output=True, text=True, timeout=timeout, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0 or not check, f"{argv}\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
-        return done
+        command = ["buildah", *map(str, (*storage, *argv))]
+        with subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)  # with the runtime and what it has started
+                raise
+        assert process.returncode == 0 or not check, f"{argv}\n{out[-2000:]}{err[-4000:]}"
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def clear(self) -> None:
         """Containers and images are some gigabytes."""

@@ -6,15 +6,17 @@ Nobody recorded evidence, so there is no PASS: exit code 1 where the experiment 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import click
 
-from harness.errors import UsageError
+from harness.errors import EXIT_SIGINT, EXIT_SIGTERM, UsageError
 from harness.evidence.finding import EXIT_CODES, Verdict
 
 _OURS: Final = "harness.chaos.control"
@@ -33,9 +35,38 @@ def is_plain(document: object) -> bool:
     )
 
 
-def run(experiment: Path, journal: Path) -> int:
+class Interrupt:
+    """Takes SIGINT and SIGTERM; the first ends the experiment with its rollbacks, the next one at once.
+
+    There is no guard behind a plain experiment: nothing but its rollbacks takes back what it did.
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        self.exit_code = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.exit_code:
+            self._child.kill()
+            return
+        self.exit_code = EXIT_SIGINT if number == signal.SIGINT else EXIT_SIGTERM
+        self._child.send_signal(signal.SIGUSR1)  # a shell's background jobs ignore SIGINT
+        click.echo("interrupted: Chaos Toolkit plays the rollbacks; once more ends it without them", err=True)
+
+
+def strategy_options(document: object) -> list[str]:
+    """Rollbacks always, also after an interruption, unless the experiment has a word of its own on that: Chaos
+    Toolkit's default skips them then, and what was broken stays broken."""
+    runtime = document.get("runtime") if isinstance(document, Mapping) else None
+    rollbacks = runtime.get("rollbacks") if isinstance(runtime, Mapping) else None
+    chosen = isinstance(rollbacks, Mapping) and rollbacks.get("strategy")
+    return [] if chosen else ["--rollback-strategy", "always"]
+
+
+def run(experiment: Path, document: object, journal: Path) -> int:
     """Run it with Chaos Toolkit's own output; then what it said and what nobody judged."""
-    from harness.cli.run import Interrupt
     from harness.drive.guard.processes import die_with_parent
 
     if journal.exists():
@@ -44,7 +75,7 @@ def run(experiment: Path, journal: Path) -> int:
     sys.stdout.flush()  # the child writes to the same place
     argv = [sys.executable, "-m", "chaostoolkit", "--no-version-check", "--no-log-file", "run"]
     child = subprocess.Popen(
-        [*argv, "--journal-path", str(journal), str(experiment)],
+        [*argv, *strategy_options(document), "--journal-path", str(journal), str(experiment)],
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # a terminal's Ctrl-C comes by way of this process, once
         preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread here

@@ -58,7 +58,8 @@ def command(experiment: Path, dry_run: bool, plain: bool, as_json: bool, **given
     shows = output.Output.choose(as_json, plain, settings.environment)
     if dry_run and as_json:
         raise UsageError("--dry-run and --json: a plan is words for people; give one of them")
-    if experiment.is_file() and plain_experiment.is_plain(read_document(experiment)[0]):
+    document = read_document(experiment)[0] if experiment.is_file() else None
+    if plain_experiment.is_plain(document):
         if dry_run:
             raise UsageError(
                 f"{experiment}: is a plain Chaos Toolkit experiment, of which the harness knows no plan; "
@@ -71,7 +72,7 @@ def command(experiment: Path, dry_run: bool, plain: bool, as_json: bool, **given
                 f"{', '.join(unheard)}: {experiment} is a plain Chaos Toolkit experiment: no trial is opened for it,"
                 " and nothing there hears of that"
             )
-        return plain_experiment.run(experiment, Path("journal.json"))
+        return plain_experiment.run(experiment, document, Path("journal.json"))
     prepared = prepare(settings, experiment)
     check_writable(Path(settings["run_dir"]).parent if settings["run_dir"] else Path(settings["reports_dir"]))
     if settings["run_dir"] and Path(settings["run_dir"]).exists():

@@ -13,11 +13,19 @@ import psutil
 import pytest
 import yaml
 
+from harness.cli import plain
 from harness.drive.guard.client import await_condition
 
 pytestmark = pytest.mark.integration
 PROBE = {"type": "probe", "name": "there", "provider": {"type": "process", "path": "true"}}
-TOUCH = {"type": "action", "name": "touch", "provider": {"type": "process", "path": "touch", "arguments": "here"}}
+WAIT = {"type": "action", "name": "wait", "provider": {"type": "process", "path": "sleep", "arguments": "30"}}
+
+
+def touch(name):
+    return {"type": "action", "name": name, "provider": {"type": "process", "path": "touch", "arguments": name}}
+
+
+TOUCH = touch("here")
 PLAIN = {
     "title": "Plain", "description": "No harness.", "tags": [],
     "steady-state-hypothesis": {"title": "It is there", "probes": [{**PROBE, "tolerance": 0}]},
@@ -76,9 +84,10 @@ def test_what_it_could_not_heed_is_refused(tmp_path, options, says):
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_a_signal_ends_it_and_leaves_nothing(tmp_path, number, code):
-    """It goes to Chaos Toolkit once, which ends the experiment; SIGKILL of the command is SIGKILL of both."""
-    waiting = {"type": "action", "name": "wait", "provider": {"type": "process", "path": "sleep", "arguments": "30"}}
-    (tmp_path / "plain.yaml").write_text(yaml.safe_dump({**PLAIN, "method": [TOUCH, waiting]}, sort_keys=False))
+    """It goes to Chaos Toolkit once, which ends the experiment with its rollbacks; SIGKILL of the command is SIGKILL
+    of both, and nobody plays any."""
+    document = {**PLAIN, "method": [TOUCH, WAIT], "rollbacks": [touch("rolled-back")]}
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml"]
     with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         assert await_condition((tmp_path / "here").exists, 30.0)
@@ -87,9 +96,35 @@ def test_a_signal_ends_it_and_leaves_nothing(tmp_path, number, code):
             process.send_signal(number)
             assert code == process.wait(30.0)
             assert await_condition(lambda: not chaos.is_running(), 10.0)
+            assert (number != signal.SIGKILL) == (tmp_path / "rolled-back").exists()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(chaos.pid, signal.SIGKILL)  # Chaos Toolkit does not end what an activity has started
+
+
+def test_a_second_signal_ends_rollbacks_that_hang(tmp_path):
+    """Who cannot wait any more is not held."""
+    document = {**PLAIN, "method": [TOUCH, WAIT], "rollbacks": [touch("rolling-back"), WAIT]}
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml"]
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert await_condition((tmp_path / "here").exists, 30.0)
+        (chaos,) = psutil.Process(process.pid).children()
+        try:
+            process.send_signal(signal.SIGTERM)
+            assert await_condition((tmp_path / "rolling-back").exists, 30.0)
+            process.send_signal(signal.SIGTERM)
+            assert 143 == process.wait(10.0)
+            assert await_condition(lambda: not chaos.is_running(), 10.0)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(chaos.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("runtime", "options"), [({}, 2), ({"rollbacks": {"strategy": "never"}}, 0)])
+def test_an_experiment_s_own_word_on_rollbacks_is_kept(runtime, options):
+    """Only where it has none are they always played."""
+    assert options == len(plain.strategy_options({**PLAIN, "runtime": runtime}))
 
 
 def test_a_misspelt_extension_is_no_plain_experiment(tmp_path):
