@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import httpx
 import pytest
 import yaml
 
-from harness import settings
 from harness.drive.guard.client import await_condition
 from tests.cluster.throwaway import build, images, lifecycle
 from tests.cluster.throwaway import layout as places
@@ -65,8 +65,9 @@ class Cluster:
         return self._run(self.layout.built("helm") / "helm", *argv, check=check)
 
     def _run(self, program: Path, *argv: str, given: str | None = None, check: bool = True):
+        home = {**os.environ, "HOME": str(self.layout.state / "home")}  # what they keep goes with the cluster
         done = subprocess.run(
-            [program, "--kubeconfig", self.layout.admin_kubeconfig, *argv],
+            [program, "--kubeconfig", self.layout.admin_kubeconfig, *argv], env=home,
             input=given, capture_output=True, text=True, timeout=COMMAND_S_MAX, check=False,
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"{program.name} {' '.join(argv)}\n{done.stdout}{done.stderr}"
@@ -78,18 +79,15 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """With the image and a database; gone afterwards."""
-    layout = places.Layout(settings.cache_dir(settings.load()))
+def cluster(layout) -> Cluster:
+    """With the image and a database."""
     lifecycle.prepare_all(layout)
-    lifecycle.down(layout)
     lifecycle.up(layout)
     images.load(layout, images.runner(layout))
     here = Cluster(layout)
     here.kubectl("apply", "-f", "-", given=DATABASE.replace("IMAGE", images.RUNNER_IMAGE))
     here.kubectl("wait", "--for=condition=Ready", "pod/database", "--timeout=60s")
-    yield here
-    lifecycle.down(layout)
+    return here
 
 
 VALUES = ("--set", f"image={images.RUNNER_IMAGE}", "--set", "imagePullPolicy=Never", "--wait", "--timeout", "90s")
@@ -153,6 +151,15 @@ def test_route_and_rules_are_taken_by_the_api_server(installed):
     assert 3 == len(guards)
 
 
+def test_memory_warns_before_it_kills():
+    """The limit is twice what the rule warns of: else a leak ends in a restart that nobody was told of."""
+    limit = yaml.safe_load((CHART / "values.yaml").read_text())["resources"]["limits"]["memory"]
+    rules = yaml.safe_load((CHART / "rules" / "production.yaml").read_text())["groups"][0]["rules"]
+    (told,) = (one for one in rules if one.get("alert") == "CanaryMemorySaturated")
+    (bytes_over,) = re.findall(r"process_resident_memory_bytes\{[^}]*\} > (\d+)", told["expr"])
+    assert int(limit.removesuffix("Mi")) * 2**20 >= 2 * int(bytes_over)
+
+
 def test_helm_test_can_fail(installed):
     """A Service that leads to the other release's pods is found by `helm test`, which says which release answered."""
     installed.helm("upgrade", "port", str(CHART), *VALUES, "--set", "canary.enabled=true")
@@ -167,6 +174,8 @@ def test_helm_test_can_fail(installed):
     ("value", "says"),
     [
         ("stable.replicas=-1", "/stable/replicas"),
+        ("stable.enabled=false", "enabled"),
+        ("canary.release=9.9", "/canary/release"),
         ("router.kind=istoi", "/router/kind"),
         ("monitoring.timing=fast", "/monitoring/timing"),
         ("replicas=3", "replicas"),

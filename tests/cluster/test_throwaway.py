@@ -9,12 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from harness import settings
 from harness.drive.guard.client import await_condition
 from tests.cluster.throwaway import layout as places
-from tests.cluster.throwaway import lifecycle
+from tests.cluster.throwaway import lifecycle, node, parts
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parents[2]
@@ -22,65 +22,93 @@ UP = [sys.executable, "-m", "tests.cluster.throwaway", "up"]
 UP_S_MAX = 120.0
 
 
+SETTINGS = [Path("/proc/sys") / name for name in (*node.KUBELET_WANTS, "net/ipv4/ip_forward")]
+# Where a kubelet, containerd or kubectl would write of its own accord.
+PLACES = ("/usr/libexec/kubernetes", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods", "/opt/cni", "/etc/cni")
+
+
 @pytest.fixture
-def layout():
-    found = places.Layout(settings.cache_dir(settings.load()))
-    lifecycle.prepare(found)
-    lifecycle.down(found)
-    yield found
-    lifecycle.down(found)
+def place(layout):
+    """The cluster's places, with nothing up before and after each test."""
+    yield layout
+    lifecycle.down(layout)
 
 
-def traces(layout):
-    """What a cluster would leave on this machine."""
-    marker = str(layout.state).encode()
-    processes = []
+def processes(layout):
+    """Whoever belongs to the cluster: by its command line, or by the cgroup that a pod's processes cannot leave."""
+    found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            command = (folder / "cmdline").read_bytes()
+            command, cgroups = (folder / "cmdline").read_bytes(), (folder / "cgroup").read_text()
         except OSError:
             continue
-        if marker in command or b"tests.cluster.throwaway.node" in command:
-            processes.append(command)
+        named = str(layout.state).encode() in command or b"tests.cluster.throwaway.node" in command
+        if named or f"/{places.CGROUP}" in cgroups:
+            found.append(command)
+    return found
+
+
+def machine(layout):
+    """What a cluster could change on this machine."""
+    folders = (*map(Path, PLACES), Path.home() / ".kube", *Path("/tmp").glob("kubelet*"))
     return {
-        "processes": processes,
-        "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(layout.state) in line],
-        "interface": Path(f"/sys/class/net/{places.VETH}").exists(),
-        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{places.CGROUP}")],
-        "files": layout.state.exists(),
+        "settings": {str(path): path.read_text() for path in SETTINGS},
+        "files": sorted(str(path) for folder in folders for path in (folder, *folder.rglob("*")) if path.exists()),
+        "interfaces": sorted(path.name for path in Path("/sys/class/net").iterdir()),
+        "routes": subprocess.run(["ip", "route"], capture_output=True, text=True, timeout=10, check=True).stdout,
+        "cgroups": [str(one) for one in places.cgroup_hierarchies() if (one / places.CGROUP).exists()],
+        "mounts": Path("/proc/mounts").read_text(),
+        "state": layout.state.exists(),
+        "processes": processes(layout),
     }
 
 
-NOTHING = {"processes": [], "mounts": [], "interface": False, "cgroups": [], "files": False}
-
-
-def kubectl(layout, *argv, **options):
+def kubectl(layout, *argv):
+    options = ("--kubeconfig", layout.admin_kubeconfig, "--cache-dir", layout.state / "home")
     return subprocess.run(
-        [layout.built("kubernetes") / "kubectl", "--kubeconfig", layout.admin_kubeconfig, *argv],
-        capture_output=True, text=True, timeout=60, check=True, **options,
+        [layout.built("kubernetes") / "kubectl", *options, *argv],
+        capture_output=True, text=True, timeout=60, check=True,
     ).stdout  # fmt: skip
 
 
-def test_pods_run_and_nothing_is_left(layout):
-    """A Deployment comes up behind a Service; up and down may both be said twice; afterwards there is nothing."""
-    lifecycle.up(layout)
-    lifecycle.up(layout)
-    kubectl(layout, "create", "deployment", "sleeper", f"--image={'localhost/pause:1'}", "--replicas=2")
-    kubectl(layout, "rollout", "status", "deployment/sleeper", "--timeout=60s")
-    pods = json.loads(kubectl(layout, "get", "pods", "-o", "json"))["items"]
+def test_pods_run_and_the_machine_is_as_before(place):
+    """A Deployment comes up; up and down may both be said twice; afterwards nothing on the machine is different."""
+    before = machine(place)
+    assert ([], False, []) == (before["processes"], before["state"], before["cgroups"])
+    lifecycle.up(place)
+    lifecycle.up(place)
+    kubectl(place, "create", "deployment", "sleeper", f"--image={parts.PAUSE_IMAGE}", "--replicas=2")
+    kubectl(place, "rollout", "status", "deployment/sleeper", "--timeout=60s")
+    pods = json.loads(kubectl(place, "get", "pods", "-o", "json"))["items"]
     assert ["Running", "Running"] == [one["status"]["phase"] for one in pods]
-    lifecycle.down(layout)
-    lifecycle.down(layout)
-    assert traces(layout) == NOTHING
+    assert 2 <= sum(b"/pause" in command for command in processes(place))
+    lifecycle.down(place)
+    lifecycle.down(place)
+    assert before == machine(place)
 
 
-@pytest.mark.parametrize("after", ["pki", "logs/kube-apiserver.log", "logs/kubelet.log"])
-def test_killed_up_leaves_nothing_running(layout, after):
-    """SIGKILL of `up` at three moments: its processes are gone by themselves, and the next `up` takes the rest away."""
+@pytest.mark.parametrize("after", ["pki", "holder.json", "logs/kube-apiserver.log", "logs/kubelet.log", "ready"])
+def test_killed_up_leaves_nothing_running(place, after):
+    """SIGKILL of `up` at five moments: its processes are gone by themselves, or are what the next `up` takes away, and
+    that one has a node on which pods run."""
     starting = subprocess.Popen(UP, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert await_condition((layout.state / after).exists, UP_S_MAX, 0.005)
+    assert await_condition((place.state / after).exists, UP_S_MAX, 0.002)
     os.kill(starting.pid, signal.SIGKILL)
     starting.wait(timeout=10)
-    assert await_condition(lambda: not traces(layout)["processes"], 10.0), traces(layout)
-    lifecycle.up(layout)
-    assert "node" in kubectl(layout, "get", "nodes", "-o", "name")
+    if after != "ready":
+        assert await_condition(lambda: not processes(place), 10.0), processes(place)
+    lifecycle.up(place)
+    kubectl(place, "create", "deployment", "sleeper", f"--image={parts.PAUSE_IMAGE}")
+    kubectl(place, "rollout", "status", "deployment/sleeper", "--timeout=60s")
+
+
+def test_dead_part_ends_the_node(place):
+    """A kubelet that dies is no cluster any more: the node ends with its log, and `up` makes a new one."""
+    lifecycle.up(place)
+    kubelets = [one for one in psutil.process_iter() if one.name() == "kubelet"]
+    (kubelet,) = [one for one in kubelets if str(place.state) in " ".join(one.cmdline())]
+    kubelet.kill()
+    assert await_condition(lambda: not lifecycle.is_up(place), 10.0)
+    assert "kubelet has ended" in (place.state / "node.log").read_text()
+    lifecycle.up(place)
+    assert lifecycle.is_up(place)

@@ -23,6 +23,14 @@ track: {{ . }}
 stable{{ if .Values.canary.enabled }} canary{{ end }}
 {{- end }}
 
+{{/* Where pods may run, and who may fetch their image. */}}
+{{- define "porttrack.placing" -}}
+imagePullSecrets: {{ toJson .Values.imagePullSecrets }}
+nodeSelector: {{ toJson .Values.nodeSelector }}
+tolerations: {{ toJson .Values.tolerations }}
+affinity: {{ toJson .Values.affinity }}
+{{- end }}
+
 {{- define "porttrack.container-security" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import shutil
 import subprocess
 import tarfile
@@ -55,7 +56,7 @@ def runner(layout: Layout) -> Path:
     archive = folder(layout) / f"harness-{_context_hash()}.tar"
     if archive.exists():
         return archive
-    for older in folder(layout).glob("harness-*.tar"):
+    for older in folder(layout).glob("harness-*"):
         older.unlink()
     with tempfile.TemporaryDirectory() as scratch:
         buildah = runner_image.Buildah(Path(scratch))
@@ -70,8 +71,16 @@ def runner(layout: Layout) -> Path:
 
 
 def _context_hash() -> str:
-    """Of every file that the Dockerfile copies."""
-    named = ("Dockerfile", "pyproject.toml", "uv.lock", "README.md", "LICENSE")
+    """Of every file that the image is made of, or by."""
+    named = (
+        ".dockerignore",
+        "Dockerfile",
+        "tests/runner_image.py",
+        "pyproject.toml",
+        "uv.lock",
+        "README.md",
+        "LICENSE",
+    )
     folders = ("harness", "target-app", "experiments", "locustfiles")
     files = [ROOT / name for name in named]
     files += [path for name in folders for path in (ROOT / name).rglob("*") if path.is_file()]
@@ -89,7 +98,7 @@ def _write_archive(archive: Path, name: str, files: dict[str, bytes], entrypoint
             _add(tar, path, content, 0o755)
     config = json.dumps(
         {
-            "architecture": "amd64",
+            "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine()),
             "os": "linux",
             "config": {"Entrypoint": entrypoint},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"]},

@@ -1,4 +1,4 @@
-"""Where the throw-away cluster lies, how it is reached, and the versions of what is not built from Go modules."""
+"""Where the throw-away cluster lies and how it is reached. What is no Go module is the Debian's."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ NODE: Final = "node"
 CGROUP: Final = "harness-k8s"
 
 DEBIAN_PACKAGES: Final = ("etcd-server", "containerd", "runc", "containernetworking-plugins")
+
+
+def cgroup_hierarchies() -> list[Path]:
+    """Where this machine's cgroups hang: one place in version 2, one a controller in version 1."""
+    mounted = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
+    return [Path(fields[1]) for fields in mounted if fields[2] in {"cgroup", "cgroup2"}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,13 @@ class Layout:
         return self.state / "kubeconfig"
 
     @property
+    def is_up(self) -> Path:
+        """Made by `up` when all of it is there."""
+        return self.state / "up"
+
+    @property
     def holder(self) -> Path:
-        """The pid and start time of process 1 of the namespaces, as this machine counts them."""
+        """Pids and start times of `unshare` and of process 1 of the namespaces, as this machine counts them."""
         return self.state / "holder.json"
 
     def built(self, module: str) -> Path:

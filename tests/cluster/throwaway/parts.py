@@ -179,6 +179,7 @@ def _kubelet(layout: Layout, kubernetes: Path) -> Part:
         "cgroupRoot": f"/{CGROUP}",
         "failCgroupV1": False,
         "failSwapOn": False,
+        "volumePluginDir": str(layout.state / "volume-plugins"),
         "podLogsDir": str(layout.logs / "pods"),
         "registerWithTaints": [],
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

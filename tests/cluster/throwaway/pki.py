@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -44,8 +45,8 @@ def make(layout: Layout) -> None:
     _openssl(folder, "ec", "-in", "service-accounts.key", "-pubout", "-out", "service-accounts.pub")
     for name in CLIENTS:
         (folder / f"{name}.kubeconfig").write_text(_kubeconfig(folder, name))
-    layout.admin_kubeconfig.write_text(_kubeconfig(folder, "admin"))
-    layout.admin_kubeconfig.chmod(0o600)
+    with open(os.open(layout.admin_kubeconfig, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as kubeconfig:
+        kubeconfig.write(_kubeconfig(folder, "admin"))
 
 
 def _signed(folder: Path, name: str, common_name: str, organization: str, names: tuple[str, ...]) -> None:
