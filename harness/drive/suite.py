@@ -61,24 +61,34 @@ def read(path: Path, plants: Sequence[str], day: int, settings: Settings) -> Sui
     suite, problems = suites.parse(document, str(path), yaml_lines(text), plants, day)
     found = list(problems.found)
     trials = suite.trials if suite is not None else ()
-    named_files = [name for trial in trials for name in (trial.experiment, trial.control) if name]
-    for named in dict.fromkeys(named_files):
+    roles = {trial.experiment: "" for trial in trials}
+    roles = {trial.control: f", the control of {trial.slug}" for trial in trials if trial.control} | roles
+    for named, role in roles.items():
         try:
             found += _planted(read_experiment(Path(named)))
         except InvalidFileError as error:
             found += error.problems
         except UsageError as error:
-            found.append(f"{path}: {error}")
+            found.append(f"{path}: {error}{role}")
     if suite is None or found:
         raise InvalidFileError(str(path), found)
     return replace(suite, trials=tuple(_placed(trial, settings) for trial in suite.trials))
 
 
 def _placed(trial: SuiteTrial, settings: Settings) -> SuiteTrial:
-    """With its target and profile."""
+    """With its target and profile. UsageError for a control that would run elsewhere, and so control nothing."""
     experiment = read_experiment(Path(trial.experiment))
-    target = read_target(target_path(settings, Path(trial.experiment), experiment))
-    return replace(trial, target=target.name, profile=settings["profile"] or experiment.load.profile)
+    target = _target_of(trial.experiment, settings)
+    if trial.control and (elsewhere := _target_of(trial.control, settings)) != target:
+        raise UsageError(
+            f"{trial.control}: runs on target {elsewhere!r}, and {trial.slug}, whose control it is, on {target!r}: give"
+            " both the same `configuration.target`"
+        )
+    return replace(trial, target=target, profile=settings["profile"] or experiment.load.profile)
+
+
+def _target_of(experiment: str, settings: Settings) -> str:
+    return read_target(target_path(settings, Path(experiment), read_experiment(Path(experiment)))).name
 
 
 def _planted(experiment: Experiment) -> list[str]:

@@ -171,3 +171,25 @@ def test_trial_has_the_target_and_profile_that_it_will_run_with(tmp_path):
     assert ("named-local", "M", "canary-5xx|named-local|M|||") == read()
     chosen = read(HARNESS_TARGET="staging", HARNESS_PROFILE="S")
     assert ("named-staging", "S", "canary-5xx|named-staging|S|||") == chosen
+
+
+def test_control_elsewhere_controls_nothing(tmp_path):
+    """A control on another target is refused, and one that is not there is told with whose it would be."""
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "targets").mkdir()
+    local = (ROOT / "experiments" / "targets" / "local.yaml").read_text()
+    for name in ("local", "mine"):
+        (tmp_path / "targets" / f"{name}.yaml").write_text(local.replace("name: local", f"name: {name}", 1))
+    text = Path(CANARY).read_text()
+    (tmp_path / "drill.yaml").write_text(text.replace("{target: local}", "{target: mine}"))
+    suite = tmp_path / "suites" / "x.yaml"
+    suite.write_text("title: x\nbudget_s: 99\ntrials: [{experiment: drill, seconds: 9, control: true}]\n")
+    settings = settings_module.load({}, {})
+    with pytest.raises(InvalidFileError, match=r"healthy-release\.yaml: no such file.*, the control of drill"):
+        driver.read(suite, [], 0, settings)
+    healthy = (ROOT / "experiments" / "healthy-release.yaml").read_text()
+    (tmp_path / "healthy-release.yaml").write_text(healthy)
+    with pytest.raises(UsageError, match=r"runs on target 'local', and drill, whose control it is, on 'mine'"):
+        driver.read(suite, [], 0, settings)
+    (tmp_path / "healthy-release.yaml").write_text(healthy.replace("{target: local}", "{target: mine}"))
+    assert ["mine"] == [one.target for one in driver.read(suite, [], 0, settings).trials]
