@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,19 @@ def leftovers(run_dir):
     return census.take(pids, [port for event in events for port in event.data["ports"]])
 
 
+def assert_judged_alike_again(run_dir):
+    """`harness judge` and `harness report` of a directory that lies there give the same bytes as the trial did."""
+    names = ("findings.json", "report.html", "summary.md", "junit.xml")
+    first = {name: (run_dir / name).read_bytes() for name in names}
+    for command in ("judge", "report"):
+        subprocess.run(
+            [sys.executable, "-m", "harness.cli.main", command, str(run_dir)],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True,
+        )  # fmt: skip
+    assert first == {name: (run_dir / name).read_bytes() for name in names}
+    assert {"0"} == {suite.get("failures") for suite in ET.fromstring(first["junit.xml"]).iter("testsuite")}
+
+
 def test_smoke_is_as_expected(tmp_path):
     """Nothing of it is left out: the drill and the healthy release PASS, the day's planted defect is found as it
     promises; index and summary lead to all three, and nothing is left."""
@@ -82,6 +96,8 @@ def test_smoke_is_as_expected(tmp_path):
     drill, healthy, planted = runs(tmp_path)
     assert [one.name for one in (drill, healthy, planted)] == [one["run"] for one in found["trials"]]
     assert ["PASS", "PASS"] == [one["verdict"] for one in found["trials"][:2]]
+    assert ["fault"] == json.loads((healthy / "findings.json").read_text())["not_asked"]
+    assert_judged_alike_again(drill)
     manifest = json.loads((planted / "manifest.json").read_text())
     plants = yaml.safe_load(SMOKE.read_text())["trials"][2]["plants"]
     assert found["trials"][2]["plant"] == manifest["plant"]
