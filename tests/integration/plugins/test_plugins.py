@@ -271,6 +271,9 @@ def test_router_that_is_not_what_it_should_be(on_path):
             router.read_weight()
         with pytest.raises(DriveError, match="No such server"):
             router.set_weight(25)
+        server.weights = {"app/stable": 0, "app/canary": 0}
+        with pytest.raises(DriveError, match="both weights are 0"):
+            router.read_weight()
     with pytest.raises(DriveError, match="is HAProxy up"):
         router.read_weight()
 
