@@ -75,8 +75,9 @@ def pages(site) -> dict[Path, Page]:
 
 
 def test_every_document_is_a_page(site, pages):
-    """Each Markdown file of docs/ has its page."""
-    documents = {path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")}
+    """Each Markdown file of docs/ has its page, but for those of the run directory that lies there."""
+    written = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")]
+    documents = {path.with_suffix(".html") for path in written if path.parts[0] != "sample"}
     assert len(documents) > 10
     assert set() == documents - {path.relative_to(site) for path in pages}
 
