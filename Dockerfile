@@ -1,10 +1,10 @@
 # The runner: `harness` with the local stack, for whoever drills from a container.
 #
 #   docker build -t harness .                                        podman and buildah take the same file
-#   docker run --rm -v "$PWD/reports:/work/reports" harness          the demo; any other command behind the name
+#   docker run --rm -v "$PWD/reports:/drill/reports" harness          the demo; any other command behind the name
 #
 # BASE must be Debian 12 or later, or derived from it, with Python 3.11 or later as `python3`, with venv. UID is who
-# owns /work/reports outside; PostgreSQL refuses to run as root, so the runner is somebody else.
+# owns /drill/reports outside; PostgreSQL refuses to run as root, so the runner is somebody else.
 
 ARG BASE=python:3.11-slim-bookworm
 
@@ -29,10 +29,10 @@ RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends prometheus prometheus-alertmanager tini \
     && rm -rf /var/lib/apt/lists/*
 ARG UID=1000
-RUN useradd --create-home --uid ${UID} harness && install -d -o harness -g harness /work /work/reports
+RUN useradd --create-home --uid ${UID} harness && install -d -o harness -g harness /drill /drill/reports
 COPY --from=build /opt/harness /opt/harness
 ENV PATH=/opt/harness/bin:$PATH PYTHONUNBUFFERED=1
 USER harness
-WORKDIR /work
+WORKDIR /drill
 ENTRYPOINT ["tini", "--", "harness"]
 CMD ["demo"]

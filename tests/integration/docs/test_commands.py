@@ -45,7 +45,7 @@ INSTEAD = {
     "harness init NAME": "harness init notes --start 'python notes.py --port {port} --release {version}'",
     # packaging/test_image.py builds the same file with buildah, and runs a trial in it.
     "docker build -t harness .": "",
-    'docker run --rm -v "$PWD/reports:/work/reports" harness': "",
+    'docker run --rm -v "$PWD/reports:/drill/reports" harness': "",
     "harness doctor --target drill/targets/NAME.yaml": "",  # test_own_service.py runs it on a service that exists
 }
 TOGETHER = {STACK, LOCUST}  # the one serves until it is ended, the other needs its port: a test of their own

@@ -68,7 +68,7 @@ def test_trial_in_the_image(buildah, image, container, tmp_path):
     reports.mkdir()
     os.chown(reports, RUNNER_UID, RUNNER_UID)
     start = configured(buildah, image)["Entrypoint"]
-    volume = ("--volume", f"{reports}:/work/reports")
+    volume = ("--volume", f"{reports}:/drill/reports")
     trial = ("run", "canary-5xx-one-step")
     done = buildah("run", *ALONE, *volume, container, "--", *start, *trial, timeout=TRIAL_S_MAX, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
