@@ -80,45 +80,43 @@ def test_what_it_could_not_heed_is_refused(tmp_path, options, says):
     assert says in done.stderr
 
 
+@contextlib.contextmanager
+def running(folder, rollbacks):
+    """(`harness run`, Chaos Toolkit below it) once the method has begun to wait; whoever still lives is ended."""
+    document = {**PLAIN, "method": [TOUCH, WAIT], "rollbacks": rollbacks}
+    (folder / "plain.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml"]
+    with subprocess.Popen(argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert await_condition((folder / "here").exists, 30.0)
+        (chaos,) = psutil.Process(process.pid).children()
+        try:
+            yield process, chaos
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(chaos.pid, signal.SIGKILL)  # Chaos Toolkit does not end what an activity has started
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_a_signal_ends_it_and_leaves_nothing(tmp_path, number, code):
     """It goes to Chaos Toolkit once, which ends the experiment with its rollbacks; SIGKILL of the command is SIGKILL
     of both, and nobody plays any."""
-    document = {**PLAIN, "method": [TOUCH, WAIT], "rollbacks": [touch("rolled-back")]}
-    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-    argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml"]
-    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        assert await_condition((tmp_path / "here").exists, 30.0)
-        (chaos,) = psutil.Process(process.pid).children()
-        try:
-            process.send_signal(number)
-            assert code == process.wait(30.0)
-            assert await_condition(lambda: not chaos.is_running(), 10.0)
-            assert (number != signal.SIGKILL) == (tmp_path / "rolled-back").exists()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(chaos.pid, signal.SIGKILL)  # Chaos Toolkit does not end what an activity has started
+    with running(tmp_path, [touch("rolled-back")]) as (process, chaos):
+        process.send_signal(number)
+        assert code == process.wait(30.0)
+        assert await_condition(lambda: not chaos.is_running(), 10.0)
+        assert (number != signal.SIGKILL) == (tmp_path / "rolled-back").exists()
 
 
 def test_a_second_signal_ends_rollbacks_that_hang(tmp_path):
     """Who cannot wait any more is not held."""
-    document = {**PLAIN, "method": [TOUCH, WAIT], "rollbacks": [touch("rolling-back"), WAIT]}
-    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-    argv = [sys.executable, "-m", "harness.cli.main", "run", "plain.yaml"]
-    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        assert await_condition((tmp_path / "here").exists, 30.0)
-        (chaos,) = psutil.Process(process.pid).children()
-        try:
-            process.send_signal(signal.SIGTERM)
-            assert await_condition((tmp_path / "rolling-back").exists, 30.0)
-            process.send_signal(signal.SIGTERM)
-            assert 143 == process.wait(10.0)
-            assert await_condition(lambda: not chaos.is_running(), 10.0)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(chaos.pid, signal.SIGKILL)
+    with running(tmp_path, [touch("rolling-back"), WAIT]) as (process, chaos):
+        process.send_signal(signal.SIGTERM)
+        assert await_condition((tmp_path / "rolling-back").exists, 30.0)
+        process.send_signal(signal.SIGTERM)
+        assert 143 == process.wait(10.0)
+        assert await_condition(lambda: not chaos.is_running(), 10.0)
 
 
 @pytest.mark.parametrize(("runtime", "options"), [({}, 2), ({"rollbacks": {"strategy": "never"}}, 0)])
